@@ -1,0 +1,38 @@
+"""avlib: what the lessons on seeing and hearing emotion reuse.
+
+Every room is imported on first use, so that ``import avlib`` answers at once.
+"""
+
+from importlib import import_module
+from types import ModuleType
+
+__version__ = "0.1.0"
+
+_ROOMS = (
+    "audio",
+    "course",
+    "evaluation",
+    "experiments",
+    "explore",
+    "features",
+    "loaders",
+    "networks",
+    "plots",
+    "practice",
+    "ravdess",
+    "splits",
+    "training",
+    "video",
+)
+__all__ = ["__version__", *_ROOMS]
+
+
+def __getattr__(name: str) -> ModuleType:
+    """Import a room when it is first named."""
+    if name in _ROOMS:
+        return import_module(f"avlib.{name}")
+    raise AttributeError(f"module 'avlib' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

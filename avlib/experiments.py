@@ -1,0 +1,217 @@
+"""Whole runs by name, as plain results that JSON can hold.
+
+A result says what it was measured on, with which settings and versions, and nothing that
+differs between two equal runs, such as seconds.
+Taught in notebooks/05-the-accuracy-comparison.ipynb.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from importlib.metadata import version
+
+import numpy as np
+import pandas as pd
+from torch import nn
+
+from avlib import __version__, evaluation, loaders, networks, splits, training
+from avlib.features import FeatureStore
+from avlib.splits import Split
+from avlib.training import Training
+
+# Table I of the paper, in per cent.
+PAPER_TABLE_1 = {
+    "audio": {"train": 98, "validation": 70, "test": 70},
+    "image": {"train": 98, "validation": 85, "test": 85},
+    "fusion": {"train": 98, "validation": 89, "test": 89},
+}
+SIDES = ("train", "validation", "test")
+
+
+def table1(
+    store: FeatureStore,
+    unit: str = "actor",
+    settings: Training = Training(),  # noqa: B008 (frozen)
+    progress: bool = True,
+) -> dict[str, object]:
+    """Train the audio, image and fusion networks on one split: Table I and Fig. 4.
+
+    Parameters
+    ----------
+    store : FeatureStore
+        With pictures.
+    unit : {"pair", "clip", "take", "actor"}
+        What the split keeps whole.
+    settings : Training
+        Its seed also draws the split.
+    progress : bool
+        Show bars.
+
+    Returns
+    -------
+    dict
+        ``networks`` → ``audio``, ``image``, ``fusion`` → accuracy by pair and by clip and UAR
+        by clip on each side, the history of every epoch and a fingerprint of the weights.
+
+    Raises
+    ------
+    ValueError
+        If the store holds no pictures, or there is too little data for the split.
+
+    Notes
+    -----
+    Taught in lesson 05. Source: the paper's Table I and Fig. 4.
+    """
+    if store.pairs is None:
+        raise ValueError(
+            f"{store.folder}: holds sound alone, and table1 needs frame pairs; build a store with "
+            "pictures, or use `run audio`"
+        )
+    split = splits.split(store.rows, unit, settings.seed)
+    samples = loaders.to_device(store, split.train)
+    result = _circumstances("table1", store, settings) | {"split": _describe(store, split)}
+    result["networks"] = {}
+    for name in PAPER_TABLE_1:
+        network = make_network(name, store, settings.seed)
+        history = training.fit(network, samples, split, settings, progress)
+        result["networks"][name] = {
+            **{side: scores(_answers(network, store, samples, split, side)) for side in SIDES},
+            "history": history.to_dict("records"),
+            "weights": training.digest(network),
+        }
+    return result
+
+
+def audio_folds(
+    store: FeatureStore,
+    unit: str = "actor",
+    count: int = 4,
+    settings: Training = Training(),  # noqa: B008 (frozen)
+    progress: bool = True,
+) -> dict[str, object]:
+    """Train the audio network on every fold, so that each clip is tested once.
+
+    Parameters
+    ----------
+    store : FeatureStore
+        With or without pictures.
+    unit, settings, progress
+        As `table1`.
+    count : int
+        How many folds.
+
+    Returns
+    -------
+    dict
+        ``folds``, the scores of each fold's test side with its actors, and ``test``, the scores
+        of all folds' test sides together.
+
+    Raises
+    ------
+    ValueError
+        If there is too little data for the folds.
+
+    Notes
+    -----
+    Taught in lesson 05.
+    """
+    tested, each_fold = [], []
+    for split in splits.folds(store.rows, unit, count, settings.seed):
+        samples = loaders.to_device(store, split.train)
+        network = make_network("audio", store, settings.seed)
+        training.fit(network, samples, split, settings, progress)
+        answers = _answers(network, store, samples, split, "test")
+        tested.append(answers)
+        each_fold.append(scores(answers) | {"actors": _actors(store, split.test)})
+    return _circumstances("audio", store, settings) | {
+        "split": {"unit": unit, "folds": count, "seed": settings.seed},
+        "folds": each_fold,
+        "test": scores(pd.concat(tested)),
+    }
+
+
+def make_network(name: str, store: FeatureStore, seed: int) -> nn.Module:
+    """The ``audio``, ``image`` or ``fusion`` network that fits a store's features.
+
+    Notes
+    -----
+    Taught in lesson 05.
+    """
+    mfcc_shape, size = store.mfcc.shape[1:], store.recipe.frame_size
+    if name == "audio":
+        return training.seeded(networks.AudioNetwork, mfcc_shape, seed=seed)
+    if name == "image":
+        return training.seeded(networks.ImageNetwork, size, seed=seed)
+    return training.seeded(networks.FusionNetwork, mfcc_shape, size, seed=seed)
+
+
+def scores(answers: pd.DataFrame) -> dict[str, float]:
+    """Accuracy by pair and by clip, UAR by clip, and how many clips they rest on.
+
+    Notes
+    -----
+    Taught in lesson 05.
+    """
+    clips = evaluation.by_clip(answers)
+    return {
+        "pair_accuracy": evaluation.accuracy(answers),
+        "clip_accuracy": evaluation.accuracy(clips),
+        "uar": evaluation.uar(clips),
+        "clips": len(clips),
+    }
+
+
+def summary(result: dict[str, object]) -> pd.DataFrame:
+    """Table I from the result of `table1`: per cent, beside the paper's.
+
+    Notes
+    -----
+    Taught in lesson 05.
+    """
+    rows = {}
+    for name, found in result["networks"].items():
+        rows[name] = {
+            **{("clip accuracy", side): 100 * found[side]["clip_accuracy"] for side in SIDES},
+            **{("pair accuracy", side): 100 * found[side]["pair_accuracy"] for side in SIDES},
+            ("UAR", "test"): 100 * found["test"]["uar"],
+            **{("paper", side): PAPER_TABLE_1[name][side] for side in SIDES},
+        }
+    return pd.DataFrame(rows).T.round(1)
+
+
+def _answers(
+    network: nn.Module, store: FeatureStore, samples: loaders.Samples, split: Split, side: str
+) -> pd.DataFrame:
+    rows = getattr(split, side)
+    return evaluation.predictions(store, rows, training.predict(network, samples, rows))
+
+
+def _circumstances(experiment: str, store: FeatureStore, settings: Training) -> dict[str, object]:
+    """What a number means nothing without."""
+    return {
+        "experiment": experiment,
+        "measured_on": "practice corpus" if store.practice else "RAVDESS",
+        "clips": len(store.clips),
+        "rows": len(store.rows),
+        "actors": sorted(int(actor) for actor in store.clips["actor"].unique()),
+        "recipe": asdict(store.recipe),
+        "recordings": store.header["recordings"],
+        "training": asdict(settings),
+        "device": str(loaders.best_device()),
+        "versions": {"avlib": __version__, "torch": version("torch"), "numpy": version("numpy")},
+    }
+
+
+def _describe(store: FeatureStore, split: Split) -> dict[str, object]:
+    return {"unit": split.unit} | {
+        side: {
+            "rows": len(getattr(split, side)),
+            "clips": int(store.rows["clip_number"].iloc[getattr(split, side)].nunique()),
+            "actors": _actors(store, getattr(split, side)),
+        }
+        for side in SIDES
+    }
+
+
+def _actors(store: FeatureStore, rows: np.ndarray) -> list[int]:
+    return sorted(int(actor) for actor in store.rows["actor"].iloc[rows].unique())

@@ -1,0 +1,462 @@
+"""From a table of clips to a store of features: decode once, keep the result.
+
+A `Recipe` holds every setting that changes a number. `build` turns a table of clips into a
+`FeatureStore`: a folder of memory-mapped arrays with the recipe in its header.
+Taught in notebooks/02-mfcc-and-frame-pairs.ipynb.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from tqdm.auto import tqdm
+
+from avlib import audio, video
+
+_HEADER = "header.json"
+_CLIP_COLUMNS = [
+    "clip",
+    "emotion",
+    "intensity",
+    "statement",
+    "repetition",
+    "actor",
+    "sex",
+    "practice",
+    "sound",
+    "picture",
+]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Every setting that changes a feature; the defaults are the ``paper`` preset.
+
+    Attributes
+    ----------
+    sample_rate : int
+        Sound is resampled to this rate (Hz) with ``kaiser_best``.
+    coefficients : int
+        MFCCs to keep.
+    hop, analysis_window : int
+        Samples from one MFCC frame to the next, and in one.
+    sound : {"mean", "sequence"}
+        Average the MFCCs over time to ``(coefficients,)``, or keep the sequence.
+    sequence_seconds : float
+        A sequence is this long (s), cut from the middle of the clip. The shortest speech clip
+        of RAVDESS lasts 2.94 s, so that no clip needs padding: padding would tell the
+        network how long a clip is, and length differs by emotion.
+    picture : bool
+        Whether to cut frame pairs; False for a folder that holds sound alone.
+    pair_window, pair_offset, pair_limit : float
+        One frame pair from every window, its second frame this much after its first, windows up
+        to this time (s).
+    frame_size : int
+        Frames are cut square and resized to this side (pixels).
+
+    Notes
+    -----
+    Taught in lesson 02. Source: the paper's pre-processing section; what it leaves open
+    (rate, mean or sequence, which frames, their size) is our decision.
+    """
+
+    sample_rate: int = 22_050
+    coefficients: int = 40
+    hop: int = 512
+    analysis_window: int = 2048
+    sound: Literal["mean", "sequence"] = "mean"
+    sequence_seconds: float = 2.9
+    picture: bool = True
+    pair_window: float = 0.5
+    pair_offset: float = 0.25
+    pair_limit: float = 3.0
+    frame_size: int = 64
+
+    @classmethod
+    def preset(cls, name: str, picture: bool = True) -> Recipe:
+        """The recipe called ``paper`` or ``sequence``.
+
+        Raises
+        ------
+        ValueError
+            If there is no preset of that name.
+        """
+        if name not in PRESETS:
+            raise ValueError(f"recipe: there is no {name!r}; choose from {', '.join(PRESETS)}")
+        return replace(PRESETS[name], picture=picture)
+
+    @property
+    def sequence_frames(self) -> int:
+        """MFCC frames in a sequence."""
+        return round(self.sequence_seconds * self.sample_rate / self.hop)
+
+    @property
+    def pairs_a_clip(self) -> int:
+        """Frame pairs in a clip that is long enough: 6 with the defaults."""
+        return round(self.pair_limit / self.pair_window)
+
+
+PRESETS = {"paper": Recipe(), "sequence": Recipe(sound="sequence")}
+
+
+def clip_mfcc(path: str | Path, recipe: Recipe) -> np.ndarray:
+    """The MFCCs of one recording, as a recipe asks.
+
+    Parameters
+    ----------
+    path : str or Path
+        A wav file, or an mp4 file with sound.
+    recipe : Recipe
+
+    Returns
+    -------
+    ndarray, float32
+        ``(coefficients,)`` for a mean, ``(coefficients, sequence_frames)`` for a sequence.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read, or is shorter than the sequence.
+
+    Notes
+    -----
+    Taught in lesson 02.
+    """
+    sound, rate = audio.load(path)
+    resampled = audio.resample(sound, rate, recipe.sample_rate)
+    coefficients = audio.mfcc(
+        resampled, recipe.sample_rate, recipe.coefficients, recipe.hop, recipe.analysis_window
+    )
+    if recipe.sound == "mean":
+        return coefficients.mean(axis=1)
+    spare = coefficients.shape[1] - recipe.sequence_frames
+    if spare < 0:
+        raise ValueError(
+            f"{path}: lasts {len(sound) / rate:.2f} s, shorter than the recipe's sequence of "
+            f"{recipe.sequence_seconds} s; use a whole recording, or a shorter sequence_seconds"
+        )
+    return coefficients[:, spare // 2 : spare // 2 + recipe.sequence_frames]
+
+
+def clip_pairs(path: str | Path, recipe: Recipe) -> np.ndarray:
+    """The frame pairs of one recording, as a recipe asks.
+
+    Parameters
+    ----------
+    path : str or Path
+        An mp4 file.
+    recipe : Recipe
+
+    Returns
+    -------
+    ndarray, shape (pairs, frame_size, 2 × frame_size, 3), uint8
+        RGB. Six pairs with the default recipe; fewer from a clip shorter than 2.75 s.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be decoded, has no picture, or is shorter than one window.
+
+    Notes
+    -----
+    Taught in lesson 02.
+    """
+    seconds = video.duration(path)
+    try:
+        times = video.pair_times(seconds, recipe.pair_window, recipe.pair_offset, recipe.pair_limit)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}; use a whole recording") from error
+    return video.frame_pairs(path, times, recipe.frame_size)
+
+
+def build(
+    clips: pd.DataFrame,
+    recipe: Recipe,
+    folder: str | Path,
+    jobs: int | None = None,
+    progress: bool = True,
+) -> FeatureStore:
+    """Compute the features of every clip and keep them in a folder.
+
+    Each clip's features are first written to a folder beside it, ``<folder>.partial``; when
+    all are there they are joined and the store appears under its name in one step. A run
+    that was killed or met a full disk goes on where it stopped, and a store that is already
+    there, of the same recordings and recipe, is opened as it is.
+
+    Parameters
+    ----------
+    clips : DataFrame
+        What `ravdess.index` returns.
+    recipe : Recipe
+    folder : str or Path
+        The store to write.
+    jobs : int, optional
+        Processes; one for each core by default. joblib's backend can send them elsewhere.
+    progress : bool
+        Show a bar.
+
+    Returns
+    -------
+    FeatureStore
+
+    Raises
+    ------
+    ValueError
+        If clips lack the sound or picture that the recipe asks for, or a file is faulty.
+    FileExistsError
+        If the folder holds something else, or a store of other recordings or another recipe.
+    OSError
+        If the disk is full or the folder cannot be written.
+
+    Notes
+    -----
+    Taught in lesson 02.
+    """
+    folder = Path(folder)
+    partial = folder.with_name(folder.name + ".partial")
+    _require_media(clips, recipe)
+    header = {
+        "format": 1,
+        "recipe": asdict(recipe),
+        "recordings": _digest_of_files(clips),
+        "practice": bool(clips["practice"].all()),
+    }
+    if folder.exists():
+        return _open_same(folder, header)
+    try:
+        _prepare(partial, header)
+        work = (
+            delayed(_write_clip)(partial, row["clip"], row["sound"], row["picture"], recipe)
+            for row in clips.to_dict("records")
+            if not (partial / f"{row['clip']}.npz").exists()
+        )
+        todo = sum(not (partial / f"{clip}.npz").exists() for clip in clips["clip"])
+        running = Parallel(n_jobs=jobs or os.cpu_count(), return_as="generator_unordered")(work)
+        for _ in tqdm(
+            running, "features", total=todo, unit="clip", disable=not progress or not todo
+        ):
+            pass
+        _join(partial, clips, header)
+        (partial / "joined").rename(folder)
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"{folder}: could not be written ({error.strerror or error}); nothing is lost, make "
+            f"room and run the same command again (what is done so far lies in {partial.name})",
+        ) from error
+    shutil.rmtree(partial, ignore_errors=True)
+    return FeatureStore.open(folder)
+
+
+def _require_media(clips: pd.DataFrame, recipe: Recipe) -> None:
+    for column, needed in (("sound", True), ("picture", recipe.picture)):
+        lacking = clips.loc[clips[column].isna(), "clip"]
+        if needed and len(lacking):
+            remedy = (
+                "; build a store of sound alone with `--no-picture` (Recipe(picture=False))"
+                if column == "picture"
+                else "; add the wav files (modality 03) or the mp4 files with sound (01)"
+            )
+            raise ValueError(
+                f"{len(lacking)} of {len(clips)} clips have no {column} file "
+                f"({', '.join(lacking[:3])}{', …' if len(lacking) > 3 else ''}){remedy}"
+            )
+
+
+def _digest_of_files(clips: pd.DataFrame) -> str:
+    """A fingerprint of which recordings go in: names, sizes and times of change."""
+    lines = []
+    for row in clips[["clip", "sound", "picture"]].itertuples(index=False):
+        for path in row[1:]:
+            if isinstance(path, str | Path):
+                status = Path(path).stat()
+                lines.append(f"{row[0]} {Path(path).name} {status.st_size} {status.st_mtime_ns}")
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _open_same(folder: Path, header: dict[str, object]) -> FeatureStore:
+    store = FeatureStore.open(folder, Recipe(**header["recipe"]))
+    if store.header["recordings"] != header["recordings"]:
+        raise FileExistsError(
+            f"{folder}: was built from other recordings (or they have changed since); "
+            "remove the folder, or write the store to another one"
+        )
+    return store
+
+
+def _prepare(partial: Path, header: dict[str, object]) -> None:
+    """Make the partial folder, or keep one that an interrupted run of the same work left."""
+    written = partial / _HEADER
+    if written.exists() and json.loads(written.read_text()) != header:
+        shutil.rmtree(partial)
+    partial.mkdir(parents=True, exist_ok=True)
+    _write_json(written, header)
+
+
+def _write_json(path: Path, content: dict[str, object]) -> None:
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh.write_text(json.dumps(content, indent=1))
+    fresh.replace(path)
+
+
+def _write_clip(
+    partial: Path, clip: str, sound: Path, picture: Path | None, recipe: Recipe
+) -> None:
+    arrays = {"mfcc": clip_mfcc(sound, recipe)}
+    if recipe.picture:
+        arrays["pairs"] = clip_pairs(picture, recipe)
+    fresh = partial / f".{clip}.{os.getpid()}"
+    with fresh.open("wb") as file:
+        np.savez(file, **arrays)
+    fresh.replace(partial / f"{clip}.npz")
+
+
+def _join(partial: Path, clips: pd.DataFrame, header: dict[str, object]) -> None:
+    """Copy every clip's arrays into one array each, without holding them all in memory."""
+    joined = partial / "joined"
+    shutil.rmtree(joined, ignore_errors=True)
+    joined.mkdir()
+    recipe = Recipe(**header["recipe"])
+    parts = [partial / f"{clip}.npz" for clip in clips["clip"]]
+    with np.load(parts[0]) as first:
+        mfcc = _new_array(joined / "mfcc.npy", (len(parts), *first["mfcc"].shape), np.float32)
+    for number, part in enumerate(parts):
+        with np.load(part) as arrays:
+            mfcc[number] = arrays["mfcc"]
+    mfcc.flush()
+    if recipe.picture:
+        counts = [_pairs_in(part) for part in parts]
+        shape = (sum(counts), recipe.frame_size, 2 * recipe.frame_size, 3)
+        pairs = _new_array(joined / "pairs.npy", shape, np.uint8)
+        for part, end, count in zip(parts, np.cumsum(counts), counts, strict=True):
+            with np.load(part) as arrays:
+                pairs[end - count : end] = arrays["pairs"]
+        pairs.flush()
+        np.save(joined / "clip_of_pair.npy", np.repeat(np.arange(len(parts)), counts))
+    table = clips[_CLIP_COLUMNS].copy()
+    for column in ("sound", "picture"):
+        table[column] = [None if path is None else Path(path).name for path in table[column]]
+    table.to_csv(joined / "clips.csv", index=False)
+    _write_json(joined / _HEADER, header)
+
+
+def _new_array(path: Path, shape: tuple[int, ...], kind: type) -> np.memmap:
+    return np.lib.format.open_memmap(path, mode="w+", dtype=kind, shape=shape)
+
+
+def _pairs_in(part: Path) -> int:
+    with np.load(part) as arrays:
+        return len(arrays["pairs"])
+
+
+@dataclass(frozen=True)
+class FeatureStore:
+    """The features of a set of clips, memory-mapped from a folder.
+
+    Attributes
+    ----------
+    folder : Path
+    header : dict
+        ``recipe``, ``recordings`` (a fingerprint of the files), ``practice``, ``format``.
+    clips : DataFrame
+        One row a clip, as `ravdess.index`; ``sound`` and ``picture`` are file names.
+    mfcc : ndarray, shape (clips, 40) or (clips, 40, frames), float32
+    pairs : ndarray, shape (pairs, 64, 128, 3), uint8, or None
+        RGB frame pairs, clip after clip; None in a store of sound alone.
+    clip_of_pair : ndarray, shape (pairs,), int64, or None
+        The row in `clips` that each pair was cut from.
+
+    Notes
+    -----
+    Taught in lesson 02.
+    """
+
+    folder: Path
+    header: dict[str, object]
+    clips: pd.DataFrame
+    mfcc: np.ndarray
+    pairs: np.ndarray | None
+    clip_of_pair: np.ndarray | None
+
+    @classmethod
+    def open(cls, folder: str | Path, recipe: Recipe | None = None) -> FeatureStore:
+        """Open a finished store; nothing is read until it is used.
+
+        Parameters
+        ----------
+        folder : str or Path
+        recipe : Recipe, optional
+            What the caller needs the store to be built with.
+
+        Returns
+        -------
+        FeatureStore
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no finished store.
+        FileExistsError
+            If the store was built with another recipe.
+        """
+        folder = Path(folder)
+        if not (folder / _HEADER).is_file():
+            raise FileNotFoundError(
+                f"{folder}: no finished feature store; build one with "
+                f"`python -m avlib features DATA --out {folder}`"
+            )
+        header = json.loads((folder / _HEADER).read_text())
+        if recipe is not None and header["recipe"] != asdict(recipe):
+            found, wanted = header["recipe"], asdict(recipe)
+            differing = ", ".join(
+                f"{setting} is {found.get(setting)!r} and {value!r} was asked for"
+                for setting, value in wanted.items()
+                if found.get(setting) != value
+            )
+            raise FileExistsError(
+                f"{folder}: was built with another recipe: {differing}. "
+                "Name another folder, or remove this one and build again"
+            )
+        with_picture = header["recipe"]["picture"]
+        return cls(
+            folder,
+            header,
+            pd.read_csv(folder / "clips.csv"),
+            np.load(folder / "mfcc.npy", mmap_mode="r"),
+            np.load(folder / "pairs.npy", mmap_mode="r") if with_picture else None,
+            np.load(folder / "clip_of_pair.npy") if with_picture else None,
+        )
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe that the store was built with."""
+        return Recipe(**self.header["recipe"])
+
+    @property
+    def practice(self) -> bool:
+        """Whether the recordings are the practice corpus, not RAVDESS."""
+        return bool(self.header["practice"])
+
+    @cached_property
+    def rows(self) -> pd.DataFrame:
+        """What a network is trained on, one row each: a frame pair with its clip's codes.
+
+        In a store of sound alone each clip has as many rows as it would have pairs: the paper
+        duplicates recordings so that images and recordings are one to one, and a network that
+        hears alone is to see each of them as often. The columns are those of `clips` and
+        ``clip_number``, the row in `clips`.
+        """
+        numbers = self.clip_of_pair
+        if numbers is None:
+            numbers = np.repeat(np.arange(len(self.clips)), self.recipe.pairs_a_clip)
+        return self.clips.iloc[numbers].reset_index(drop=True).assign(clip_number=numbers)

@@ -1,0 +1,177 @@
+"""From a feature store to batches: everything on the device first, then slices.
+
+The whole set is small (0.25 GB for all of RAVDESS's speech as frame pairs), so it is copied to
+the device once, as bytes, and a batch is an index into it. There is no loader process to wait
+for.
+Taught in notebooks/03-unimodal-cnns.ipynb.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from avlib.features import FeatureStore
+
+
+def best_device() -> torch.device:
+    """A CUDA GPU if there is one, else Apple's, else the processor.
+
+    Notes
+    -----
+    Taught in lesson 03.
+    """
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Samples:
+    """A store's features on a device, with the training side's statistics.
+
+    Attributes
+    ----------
+    mfcc : Tensor, shape (clips, 40) or (clips, 40, frames), float32
+        Standardised: each coefficient has mean 0 and deviation 1 over the training rows.
+    pairs : Tensor, shape (pairs, 64, 128, 3), uint8, or None
+    clip_of_row : Tensor, shape (rows,), int64
+        The clip whose MFCCs belong to each row.
+    label : Tensor, shape (rows,), int64
+        Emotion code less one: 0 neutral … 7 surprised.
+    image_mean, image_deviation : Tensor, shape (3, 1, 1), float32
+        Of each colour over the training rows, on the 0–255 scale.
+
+    Notes
+    -----
+    Taught in lesson 03.
+    """
+
+    mfcc: Tensor
+    pairs: Tensor | None
+    clip_of_row: Tensor
+    label: Tensor
+    image_mean: Tensor
+    image_deviation: Tensor
+
+
+class Batch(NamedTuple):
+    """What a network takes, and the answer: ``(batch, …)`` tensors on the device.
+
+    Attributes
+    ----------
+    mfcc : Tensor, shape (batch, 40) or (batch, 40, frames), float32
+    image : Tensor, shape (batch, 3, 64, 128), float32, channels last; or None
+    label : Tensor, shape (batch,), int64
+
+    Notes
+    -----
+    Taught in lesson 03.
+    """
+
+    mfcc: Tensor
+    image: Tensor | None
+    label: Tensor
+
+
+def to_device(
+    store: FeatureStore, train_rows: np.ndarray, device: torch.device | str | None = None
+) -> Samples:
+    """Copy a store to a device and standardise it by its training rows.
+
+    Parameters
+    ----------
+    store : FeatureStore
+    train_rows : ndarray of int64
+        Rows whose mean and deviation are used for all rows: to look at the others would tell
+        the network about the test set.
+    device : torch.device or str, optional
+        `best_device` by default.
+
+    Returns
+    -------
+    Samples
+
+    Notes
+    -----
+    Taught in lesson 03.
+    """
+    device = torch.device(device) if device is not None else best_device()
+    clip_of_row = store.rows["clip_number"].to_numpy(copy=True)
+    train_mfcc = store.mfcc[np.unique(clip_of_row[train_rows])]
+    over = (0,) if train_mfcc.ndim == 2 else (0, 2)
+    mean = train_mfcc.mean(axis=over, keepdims=True)[0]
+    deviation = train_mfcc.std(axis=over, keepdims=True)[0]
+    image_mean, image_deviation = _colour_statistics(store.pairs, train_rows)
+    pairs = None if store.pairs is None else torch.from_numpy(np.array(store.pairs)).to(device)
+    return Samples(
+        mfcc=torch.from_numpy((store.mfcc - mean) / deviation).to(device),
+        pairs=pairs,
+        clip_of_row=torch.from_numpy(clip_of_row).to(device),
+        label=torch.from_numpy(store.rows["emotion"].to_numpy() - 1).to(device),
+        image_mean=image_mean.to(device),
+        image_deviation=image_deviation.to(device),
+    )
+
+
+def _colour_statistics(pairs: np.ndarray | None, rows: np.ndarray) -> tuple[Tensor, Tensor]:
+    """Mean and deviation of each colour, a block of pairs at a time."""
+    if pairs is None:
+        return torch.zeros(3, 1, 1), torch.ones(3, 1, 1)
+    total, squares = np.zeros(3), np.zeros(3)
+    for block in np.array_split(rows, max(1, len(rows) // 256)):
+        colours = pairs[block].reshape(-1, 3).astype(np.float32)
+        total += colours.mean(axis=0, dtype=np.float64) * len(block)
+        squares += np.square(colours).mean(axis=0, dtype=np.float64) * len(block)
+    mean = total / len(rows)
+    deviation = np.sqrt(squares / len(rows) - mean**2)
+    return tuple(
+        torch.from_numpy(part.astype(np.float32)).view(3, 1, 1) for part in (mean, deviation)
+    )
+
+
+def batches(
+    samples: Samples, rows: np.ndarray, size: int = 64, generator: torch.Generator | None = None
+) -> Iterator[Batch]:
+    """Cut rows into batches.
+
+    Parameters
+    ----------
+    samples : Samples
+    rows : ndarray of int64
+        Which rows.
+    size : int
+        Rows in a batch; the last one may be smaller.
+    generator : torch.Generator, optional
+        Shuffles the rows; without it they keep their order.
+
+    Yields
+    ------
+    Batch
+
+    Notes
+    -----
+    Taught in lesson 03.
+    """
+    rows = torch.from_numpy(rows)
+    if generator is not None:
+        rows = rows[torch.randperm(len(rows), generator=generator)]
+    for chosen in rows.to(samples.label.device).split(size):
+        yield Batch(
+            samples.mfcc[samples.clip_of_row[chosen]],
+            None if samples.pairs is None else _as_image(samples, chosen),
+            samples.label[chosen],
+        )
+
+
+def _as_image(samples: Samples, rows: Tensor) -> Tensor:
+    """Bytes in rows and columns → standardised numbers in the order convolutions like."""
+    image = samples.pairs[rows].permute(0, 3, 1, 2).float()
+    return (image - samples.image_mean) / samples.image_deviation

@@ -1,0 +1,245 @@
+"""Train a network, in one loop that can be read from top to bottom.
+
+Paper section: stochastic gradient descent with momentum, 30 epochs; the fusion network's loss is
+the joint loss plus the sum of the two auxiliary losses.
+Taught in notebooks/03-unimodal-cnns.ipynb and notebooks/04-the-fusion-network.ipynb.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from tqdm.auto import tqdm
+
+from avlib.loaders import Samples, batches
+from avlib.splits import Split
+
+
+@dataclass(frozen=True)
+class Training:
+    """How to train; the defaults are the ``paper`` preset.
+
+    Attributes
+    ----------
+    epochs : int
+        Passes over the training rows.
+    learning_rate, momentum : float
+        Of stochastic gradient descent.
+    batch : int
+        Rows in a batch.
+    audio_weight, image_weight : float
+        Of the auxiliary losses; the joint loss has weight 1.
+    seed : int
+        For the network's first weights and the order of the rows.
+
+    Notes
+    -----
+    Taught in lessons 03 and 04. Source: the paper gives SGD, momentum and 30 epochs; rate,
+    momentum, batch and weights are our decision.
+    """
+
+    epochs: int = 30
+    learning_rate: float = 0.01
+    momentum: float = 0.9
+    batch: int = 64
+    audio_weight: float = 1.0
+    image_weight: float = 1.0
+    seed: int = 0
+
+    def weight(self, network: nn.Module, classifier: str) -> float:
+        """The weight of one classifier's loss: 1 for the one that decides."""
+        if classifier == network.decision:
+            return 1.0
+        return {"audio": self.audio_weight, "image": self.image_weight}[classifier]
+
+
+def seeded(make: type[nn.Module], *arguments: object, seed: int) -> nn.Module:
+    """Make a network whose first weights depend on the seed alone.
+
+    Parameters
+    ----------
+    make : type
+        `AudioNetwork`, `ImageNetwork` or `FusionNetwork`.
+    *arguments
+        What it takes.
+    seed : int
+
+    Returns
+    -------
+    nn.Module
+
+    Notes
+    -----
+    PyTorch's own random state is left as it was. Taught in lesson 03.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return make(*arguments)
+
+
+def losses(scores: dict[str, Tensor], label: Tensor) -> dict[str, Tensor]:
+    """The cross-entropy of each classifier of a network.
+
+    Parameters
+    ----------
+    scores : dict of Tensor, each of shape (batch, 8)
+        What the network returned.
+    label : Tensor, shape (batch,), int64
+
+    Returns
+    -------
+    dict of Tensor
+        One number for each classifier, averaged over the batch.
+
+    Notes
+    -----
+    Taught in lesson 04. Source: the paper's auxiliary-loss section.
+    """
+    return {name: functional.cross_entropy(logits, label) for name, logits in scores.items()}
+
+
+def total_loss(network: nn.Module, each: dict[str, Tensor], settings: Training) -> Tensor:
+    """Joint loss + weighted audio and image losses; of a unimodal network, its one loss.
+
+    Notes
+    -----
+    Taught in lesson 04. Source: the paper, total = joint + (audio + image).
+    """
+    return sum(settings.weight(network, name) * loss for name, loss in each.items())
+
+
+def fit(
+    network: nn.Module,
+    samples: Samples,
+    split: Split,
+    settings: Training = Training(),
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Train a network in place; the weights of the last epoch stay.
+
+    Parameters
+    ----------
+    network : nn.Module
+        `AudioNetwork`, `ImageNetwork` or `FusionNetwork`.
+    samples : Samples
+    split : Split
+        Trains on ``split.train``, watches ``split.validation``, never looks at the test side.
+    settings : Training
+    progress : bool
+        Show a bar.
+
+    Returns
+    -------
+    DataFrame
+        The history, one row for each epoch, side (``train``, ``validation``) and classifier:
+        ``epoch`` (from 1), ``side``, ``classifier``, ``loss``, ``accuracy`` (0–1, over rows). The
+        training side is measured while the weights move.
+
+    Notes
+    -----
+    No epoch is picked: choosing the best by any side flatters that side. Taught in lesson 03.
+    """
+    network.to(samples.label.device, memory_format=torch.channels_last)
+    optimiser = torch.optim.SGD(
+        network.parameters(), lr=settings.learning_rate, momentum=settings.momentum
+    )
+    order = torch.Generator().manual_seed(settings.seed)
+    history = []
+    bar = tqdm(range(1, settings.epochs + 1), "training", unit="epoch", disable=not progress)
+    for epoch in bar:
+        network.train()
+        tally = _Tally()
+        for batch in batches(samples, split.train, settings.batch, order):
+            scores = network(batch.mfcc, batch.image)
+            each = losses(scores, batch.label)
+            optimiser.zero_grad()
+            total_loss(network, each, settings).backward()
+            optimiser.step()
+            tally.add(scores, each, batch.label)
+        history += tally.rows(epoch, "train")
+        history += _watch(network, samples, split.validation).rows(epoch, "validation")
+        bar.set_postfix(validation=f"{_accuracy(history, network.decision):.2f}")
+    return pd.DataFrame(history)
+
+
+class _Tally:
+    """Sums of losses and right answers, kept on the device until an epoch ends."""
+
+    def __init__(self) -> None:
+        self.rows_seen = 0
+        self.sums: dict[str, Tensor] = {}
+
+    def add(self, scores: dict[str, Tensor], each: dict[str, Tensor], label: Tensor) -> None:
+        self.rows_seen += len(label)
+        for name, logits in scores.items():
+            right = (logits.argmax(dim=1) == label).sum()
+            both = torch.stack([each[name].detach() * len(label), right])
+            self.sums[name] = self.sums.get(name, 0) + both
+
+    def rows(self, epoch: int, side: str) -> list[dict[str, object]]:
+        means = {name: (sums / self.rows_seen).tolist() for name, sums in self.sums.items()}
+        return [
+            {"epoch": epoch, "side": side, "classifier": name, "loss": loss, "accuracy": accuracy}
+            for name, (loss, accuracy) in means.items()
+        ]
+
+
+@torch.no_grad()
+def _watch(network: nn.Module, samples: Samples, rows: np.ndarray) -> _Tally:
+    network.eval()
+    tally = _Tally()
+    for batch in batches(samples, rows, size=512):
+        scores = network(batch.mfcc, batch.image)
+        tally.add(scores, losses(scores, batch.label), batch.label)
+    return tally
+
+
+def _accuracy(history: list[dict[str, object]], classifier: str) -> float:
+    return next(row["accuracy"] for row in reversed(history) if row["classifier"] == classifier)
+
+
+@torch.no_grad()
+def predict(network: nn.Module, samples: Samples, rows: np.ndarray) -> np.ndarray:
+    """What a trained network thinks of each row.
+
+    Parameters
+    ----------
+    network : nn.Module
+    samples : Samples
+    rows : ndarray of int64
+
+    Returns
+    -------
+    ndarray, shape (rows, 8), float32
+        Natural logarithm of the probability of each emotion; ``exp`` of a row sums to one.
+
+    Notes
+    -----
+    Taught in lesson 03.
+    """
+    network.eval()
+    found = [
+        functional.log_softmax(network(batch.mfcc, batch.image)[network.decision], dim=1)
+        for batch in batches(samples, rows, size=512)
+    ]
+    return torch.cat(found).cpu().numpy()
+
+
+def digest(network: nn.Module) -> str:
+    """A fingerprint of a network's weights: equal if and only if every bit is.
+
+    Notes
+    -----
+    Taught in lesson 05.
+    """
+    fingerprint = hashlib.sha256()
+    for name, weights in network.state_dict().items():
+        fingerprint.update(name.encode())
+        fingerprint.update(weights.detach().cpu().contiguous().numpy().tobytes())
+    return fingerprint.hexdigest()

@@ -1,0 +1,213 @@
+"""From a recording to its frame pairs: frames at given times, crop, resize, join.
+
+Paper section: two frames from every half second, joined side by side, about six pairs a
+video. Taught in notebooks/02-mfcc-and-frame-pairs.ipynb.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+
+def frames_at(path: str | Path, times: Sequence[float]) -> np.ndarray:
+    """The frames on screen at given times.
+
+    A frame is on screen from its own time until the next frame's. The clip is decoded once
+    from its start, and only as far as the last time asked for: seeking inside an H.264 file
+    is slower and lands on the wrong frame.
+
+    Parameters
+    ----------
+    path : str or Path
+        An mp4 file.
+    times : sequence of float
+        Seconds after the clip's first frame, in ascending order.
+
+    Returns
+    -------
+    ndarray, shape (times, height, width, 3), uint8
+        RGB, at the size of the recording.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be decoded as far as the last time, has no picture, or is shorter.
+
+    Notes
+    -----
+    Taught in lesson 02.
+    """
+    path = Path(path)
+    wanted = [Fraction(time).limit_denominator(1_000_000) for time in times]
+    if wanted != sorted(wanted) or (wanted and wanted[0] < 0):
+        raise ValueError(f"times: should be zero or more, in ascending order, got {list(times)}")
+    kept: list[np.ndarray] = []
+    try:
+        with av.open(path) as container:
+            for leaves, frame in _frames_with_ends(container, path):
+                while len(kept) < len(wanted) and wanted[len(kept)] < leaves:
+                    kept.append(frame.to_ndarray(format="rgb24"))
+                if len(kept) == len(wanted):
+                    break
+    except av.FFmpegError as error:
+        raise ValueError(
+            f"{path}: its picture cannot be decoded ({error.strerror}); "
+            "get a whole copy of the file"
+        ) from error
+    if len(kept) < len(wanted):
+        raise ValueError(
+            f"{path}: its picture ends before {float(wanted[len(kept)]):.2f} s; "
+            "get a whole copy of the file, or ask for earlier frames"
+        )
+    return np.stack(kept) if kept else np.zeros((0, 0, 0, 3), np.uint8)
+
+
+def duration(path: str | Path) -> float:
+    """How long a recording's picture lasts, in seconds, as its header says.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be opened or has no picture.
+
+    Notes
+    -----
+    Taught in lesson 02.
+    """
+    try:
+        with av.open(path) as container:
+            stream = _picture_stream(container, Path(path))
+            if stream.duration is None:
+                return container.duration / av.time_base
+            return float(stream.duration * stream.time_base)
+    except av.FFmpegError as error:
+        raise ValueError(
+            f"{path}: cannot be opened as video ({error.strerror}); get a whole copy of the file"
+        ) from error
+
+
+def _frames_with_ends(
+    container: av.container.InputContainer, path: Path
+) -> Iterator[tuple[Fraction, av.VideoFrame]]:
+    """Each frame and when it leaves the screen (s after the first frame came on)."""
+    stream = _picture_stream(container, path)
+    shown, start = None, 0
+    for frame in container.decode(stream):
+        if frame.pts is None:
+            raise ValueError(f"{path}: a frame carries no time; get a whole copy of the file")
+        if shown is None:
+            start = frame.pts
+        else:
+            yield (frame.pts - start) * frame.time_base, shown
+        shown = frame
+    if shown is not None:  # the last frame stays for as long as the ones before it did
+        yield (shown.pts - start) * shown.time_base + 1 / stream.average_rate, shown
+
+
+def _picture_stream(container: av.container.InputContainer, path: Path) -> av.VideoStream:
+    if not container.streams.video:
+        raise ValueError(f"{path}: has no picture; use the clip's 01 or 02 mp4")
+    return container.streams.video[0]
+
+
+def pair_times(
+    seconds: float, window: float = 0.5, offset: float = 0.25, limit: float = 3.0
+) -> np.ndarray:
+    """When the two frames of each pair are on screen.
+
+    Parameters
+    ----------
+    seconds : float
+        Length of the clip (s).
+    window : float
+        One pair is taken from each window of this length (s).
+    offset : float
+        From the first frame of a pair to the second (s).
+    limit : float
+        Windows begin before this time (s), so that every clip gives as many.
+
+    Returns
+    -------
+    ndarray, shape (pairs, 2), float64
+        Seconds. A window counts where both of its frames lie inside the clip.
+
+    Raises
+    ------
+    ValueError
+        If the window is not longer than the offset, or the clip is shorter than one window.
+
+    Notes
+    -----
+    Taught in lesson 02. Source: the paper's pre-processing section; which two frames is our
+    decision, the paper leaves it open.
+    """
+    if not 0 <= offset < window:
+        raise ValueError(
+            f"offset: should be at least 0 and less than the window, got {offset} for {window} s"
+        )
+    if seconds < window:
+        raise ValueError(f"the clip lasts {seconds:.2f} s, shorter than one window of {window} s")
+    starts = np.arange(0.0, limit - 1e-9, window)
+    return np.stack([starts, starts + offset], axis=1)[starts + offset < seconds]
+
+
+def square(frames: np.ndarray, size: int = 64) -> np.ndarray:
+    """Cut the centre square out of frames and resize it.
+
+    Parameters
+    ----------
+    frames : ndarray, shape (frames, height, width, 3), uint8
+    size : int
+        Side of the square that comes out (pixels).
+
+    Returns
+    -------
+    ndarray, shape (frames, size, size, 3), uint8
+
+    Notes
+    -----
+    Each new pixel is the mean of the area it covers. Taught in lesson 02.
+    """
+    height, width = frames.shape[1:3]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    crops = frames[:, top : top + side, left : left + side]
+    return np.stack(
+        [cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA) for crop in crops]
+    )
+
+
+def frame_pairs(path: str | Path, times: np.ndarray, size: int = 64) -> np.ndarray:
+    """Cut a clip's frame pairs: two frames side by side, one pair a row of `times`.
+
+    Parameters
+    ----------
+    path : str or Path
+        An mp4 file.
+    times : ndarray, shape (pairs, 2), float64
+        Seconds, as `pair_times` gives them.
+    size : int
+        Height of a pair (pixels); it is twice as wide.
+
+    Returns
+    -------
+    ndarray, shape (pairs, size, 2 × size, 3), uint8
+        RGB; the earlier frame is on the left.
+
+    Raises
+    ------
+    ValueError
+        As `frames_at`.
+
+    Notes
+    -----
+    Taught in lesson 02. Source: the paper's pre-processing section.
+    """
+    squares = square(frames_at(path, times.ravel()), size)
+    return np.concatenate([squares[0::2], squares[1::2]], axis=2)
