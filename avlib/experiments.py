@@ -190,7 +190,7 @@ def _circumstances(experiment: str, store: FeatureStore, settings: Training) -> 
     """What a number means nothing without."""
     return {
         "experiment": experiment,
-        "measured_on": "practice corpus" if store.practice else "RAVDESS",
+        "measured_on": store.corpus,
         "clips": len(store.clips),
         "rows": len(store.rows),
         "actors": sorted(int(actor) for actor in store.clips["actor"].unique()),

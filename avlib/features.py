@@ -21,7 +21,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
-from avlib import audio, video
+from avlib import audio, ravdess, video
 
 _HEADER = "header.json"
 _CLIP_COLUMNS = [
@@ -228,8 +228,8 @@ def build(
     header = {
         "format": 1,
         "recipe": asdict(recipe),
-        "recordings": _digest_of_files(clips),
-        "practice": bool(clips["practice"].all()),
+        "recordings": digest_of_files(clips),
+        "corpus": ravdess.corpus(clips),
     }
     if folder.exists():
         return _open_same(folder, header)
@@ -273,7 +273,7 @@ def _require_media(clips: pd.DataFrame, recipe: Recipe) -> None:
             )
 
 
-def _digest_of_files(clips: pd.DataFrame) -> str:
+def digest_of_files(clips: pd.DataFrame) -> str:
     """A fingerprint of which recordings go in: names, sizes and times of change."""
     lines = []
     for row in clips[["clip", "sound", "picture"]].itertuples(index=False):
@@ -367,7 +367,7 @@ class FeatureStore:
     ----------
     folder : Path
     header : dict
-        ``recipe``, ``recordings`` (a fingerprint of the files), ``practice``, ``format``.
+        ``recipe``, ``recordings`` (a fingerprint of the files), ``corpus``, ``format``.
     clips : DataFrame
         One row a clip, as `ravdess.index`; ``sound`` and ``picture`` are file names.
     mfcc : ndarray, shape (clips, 40) or (clips, 40, frames), float32
@@ -443,9 +443,9 @@ class FeatureStore:
         return Recipe(**self.header["recipe"])
 
     @property
-    def practice(self) -> bool:
-        """Whether the recordings are the practice corpus, not RAVDESS."""
-        return bool(self.header["practice"])
+    def corpus(self) -> str:
+        """What the recordings are: ``"practice corpus"`` or ``"RAVDESS"``."""
+        return self.header["corpus"]
 
     @cached_property
     def rows(self) -> pd.DataFrame:

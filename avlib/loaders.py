@@ -138,7 +138,11 @@ def _colour_statistics(pairs: np.ndarray | None, rows: np.ndarray) -> tuple[Tens
 
 
 def batches(
-    samples: Samples, rows: np.ndarray, size: int = 64, generator: torch.Generator | None = None
+    samples: Samples,
+    rows: np.ndarray,
+    size: int = 64,
+    generator: torch.Generator | None = None,
+    image: bool = True,
 ) -> Iterator[Batch]:
     """Cut rows into batches.
 
@@ -151,6 +155,8 @@ def batches(
         Rows in a batch; the last one may be smaller.
     generator : torch.Generator, optional
         Shuffles the rows; without it they keep their order.
+    image : bool
+        Whether to cut the images too; a network that hears alone need not wait for them.
 
     Yields
     ------
@@ -166,7 +172,7 @@ def batches(
     for chosen in rows.to(samples.label.device).split(size):
         yield Batch(
             samples.mfcc[samples.clip_of_row[chosen]],
-            None if samples.pairs is None else _as_image(samples, chosen),
+            _as_image(samples, chosen) if image and samples.pairs is not None else None,
             samples.label[chosen],
         )
 

@@ -237,6 +237,21 @@ def _row(name: ClipName, copies: dict[ClipName, Path], practice: bool) -> dict[s
     }
 
 
+def corpus(clips: pd.DataFrame) -> str:
+    """What a number measured on these clips was measured on.
+
+    Returns
+    -------
+    str
+        ``"practice corpus"`` or ``"RAVDESS"``.
+
+    Notes
+    -----
+    Taught in lesson 01.
+    """
+    return "practice corpus" if clips["practice"].all() else "RAVDESS"
+
+
 def holdings(clips: pd.DataFrame) -> dict[str, object]:
     """Compare a table of speech clips with what RAVDESS holds for the same actors.
 
@@ -249,7 +264,7 @@ def holdings(clips: pd.DataFrame) -> dict[str, object]:
     -------
     dict
         ``clips``, ``actors``, ``expected`` (60 an actor), ``with_sound``,
-        ``with_picture``, ``practice``, ``emotions`` (name → count) and ``missing`` (the clips
+        ``with_picture``, ``corpus``, ``emotions`` (name → count) and ``missing`` (the clips
         that RAVDESS holds and the folder does not). Ready for JSON.
 
     Notes
@@ -265,7 +280,7 @@ def holdings(clips: pd.DataFrame) -> dict[str, object]:
         "expected": len(official),
         "with_sound": int(clips.sound.notna().sum()),
         "with_picture": int(clips.picture.notna().sum()),
-        "practice": bool(clips.practice.all()),
+        "corpus": corpus(clips),
         "emotions": {name: int(counts.get(code, 0)) for code, name in enumerate(EMOTIONS, 1)},
         "missing": sorted(set(official) - set(clips["clip"])),
     }

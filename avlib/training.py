@@ -155,7 +155,7 @@ def fit(
     for epoch in bar:
         network.train()
         tally = _Tally()
-        for batch in batches(samples, split.train, settings.batch, order):
+        for batch in batches(samples, split.train, settings.batch, order, network.needs_image):
             scores = network(batch.mfcc, batch.image)
             each = losses(scores, batch.label)
             optimiser.zero_grad()
@@ -194,7 +194,7 @@ class _Tally:
 def _watch(network: nn.Module, samples: Samples, rows: np.ndarray) -> _Tally:
     network.eval()
     tally = _Tally()
-    for batch in batches(samples, rows, size=512):
+    for batch in batches(samples, rows, 512, image=network.needs_image):
         scores = network(batch.mfcc, batch.image)
         tally.add(scores, losses(scores, batch.label), batch.label)
     return tally
@@ -226,7 +226,7 @@ def predict(network: nn.Module, samples: Samples, rows: np.ndarray) -> np.ndarra
     network.eval()
     found = [
         functional.log_softmax(network(batch.mfcc, batch.image)[network.decision], dim=1)
-        for batch in batches(samples, rows, size=512)
+        for batch in batches(samples, rows, 512, image=network.needs_image)
     ]
     return torch.cat(found).cpu().numpy()
 

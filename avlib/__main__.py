@@ -1,0 +1,266 @@
+"""The commands: ``python -m avlib COMMAND --help``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from avlib import __version__
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; return its exit status.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        What follows ``python -m avlib``.
+
+    Returns
+    -------
+    int
+        0 if all went well, 1 if not, after a message that says what to do.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    passed_on = []
+    if "--" in arguments:  # what follows belongs to JupyterLab
+        cut = arguments.index("--")
+        arguments, passed_on = arguments[:cut], arguments[cut + 1 :]
+    options = _parser().parse_args(arguments)
+    options.passed_on = passed_on
+    try:
+        return options.command(options)
+    except (ValueError, OSError) as error:
+        print(f"avlib {options.name}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"avlib {options.name}: interrupted; run it again to go on", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m avlib", description="Lessons on seeing and hearing emotion."
+    )
+    parser.add_argument("--version", action="version", version=f"avlib {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, command: object, summary: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=summary, description=summary)
+        made.set_defaults(command=command, name=name)
+        return made
+
+    lab = add("lab", _lab, "Open JupyterLab on lesson 00; what follows -- goes to JupyterLab.")
+    lab.add_argument("--no-browser", action="store_true", help="print the address instead")
+
+    doctor = add("doctor", _doctor, "Check everything that a lesson needs.")
+    _json_option(doctor)
+
+    practice = add("practice", _practice, "Write a practice corpus: drawn faces, spoken words.")
+    practice.add_argument("--out", type=Path, required=True, metavar="DIR", help="where to")
+    practice.add_argument("--actors", type=int, default=8, metavar="N", help="1 to 24 (default 8)")
+    practice.add_argument("--seed", type=int, default=0, metavar="S", help="default 0")
+
+    index = add("index", _index, "Say what a folder holds against what RAVDESS should hold.")
+    index.add_argument("folder", type=Path, metavar="DIR")
+    _json_option(index)
+
+    features = add("features", _features, "Compute the features of a folder's clips.")
+    features.add_argument("folder", type=Path, metavar="DIR")
+    _recipe_option(features)
+    features.add_argument("--out", type=Path, required=True, metavar="STORE", help="where to")
+    features.add_argument("--no-picture", action="store_true", help="sound alone")
+    _json_option(features)
+
+    run = add("run", _run, "Run a whole experiment.")
+    run.add_argument("experiment", choices=["table1", "audio"], help="Table I, or sound alone")
+    run.add_argument("--data", type=Path, metavar="DIR", help="recordings (default: the lessons')")
+    run.add_argument(
+        "--split", default="actor", choices=["pair", "clip", "take", "actor"],
+        help="what is never cut apart (default actor)",
+    )  # fmt: skip
+    run.add_argument("--folds", type=int, default=4, metavar="N", help="of audio (default 4)")
+    run.add_argument("--epochs", type=int, default=30, metavar="N", help="default 30")
+    run.add_argument("--seed", type=int, default=0, metavar="S", help="default 0")
+    _recipe_option(run)
+    _json_option(run)
+
+    lessons = add("lessons", _lessons, "Run every lesson on a fresh kernel.")
+    lessons.add_argument("only", nargs="*", metavar="NN", help="lesson numbers (default: all)")
+    lessons.add_argument("--keep", type=Path, metavar="DIR", help="keep the executed copies")
+    lessons.add_argument("--stamp", action="store_true", help="write the seconds into the cards")
+    _json_option(lessons)
+    return parser
+
+
+def _json_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here too")
+
+
+def _recipe_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--recipe", default="paper", choices=["paper", "sequence"], help="default paper"
+    )
+
+
+def _write_json(options: argparse.Namespace, result: object) -> None:
+    if options.json is not None:
+        fresh = options.json.with_name(f".{options.json.name}.{os.getpid()}")
+        fresh.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        fresh.replace(options.json)
+
+
+def _lab(options: argparse.Namespace) -> int:
+    from avlib import course
+
+    if _report(_findings()):
+        return 1
+    first = course.lessons()[0]
+    course.recordings()
+    command = [
+        sys.executable, "-m", "jupyterlab",
+        f"--ServerApp.root_dir={first.parent}",
+        f"--LabApp.default_url=/lab/tree/{first.name}",
+    ]  # fmt: skip
+    if options.no_browser:
+        command.append("--no-browser")
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")  # root in a container is common, and Jupyter refuses it
+    return subprocess.call(command + options.passed_on)
+
+
+def _findings() -> list:
+    from avlib import doctor
+
+    return doctor.examine()
+
+
+def _report(findings: list) -> int:
+    print(*findings, sep="\n")
+    return int(not all(finding.ok for finding in findings))
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    findings = _findings()
+    _write_json(options, [asdict(finding) for finding in findings])
+    return _report(findings)
+
+
+def _practice(options: argparse.Namespace) -> int:
+    from avlib import practice, ravdess
+
+    folder = practice.write(options.out, actors=options.actors, seed=options.seed)
+    print(f"{folder}: {len(ravdess.index(folder))} clips of the practice corpus")
+    return 0
+
+
+def _index(options: argparse.Namespace) -> int:
+    from avlib import ravdess
+
+    clips = ravdess.index(options.folder)
+    found = ravdess.holdings(clips)
+    _write_json(options, found)
+    print(
+        f"{options.folder}: {found['corpus']}, {found['clips']} speech clips of "
+        f"{len(found['actors'])} actors (RAVDESS holds {found['expected']} of these actors)"
+    )
+    print(f"  with sound {found['with_sound']}, with picture {found['with_picture']}")
+    for emotion, count in found["emotions"].items():
+        print(f"  {emotion:<10} {count:4d}")
+    if found["missing"]:
+        print(f"  missing {len(found['missing'])}: {', '.join(found['missing'][:5])} …")
+    return 0
+
+
+def _features(options: argparse.Namespace) -> int:
+    from avlib import features, ravdess
+
+    recipe = features.Recipe.preset(options.recipe, picture=not options.no_picture)
+    store = features.build(ravdess.index(options.folder), recipe, options.out)
+    shapes = {"mfcc": store.mfcc.shape, "pairs": None if store.pairs is None else store.pairs.shape}
+    _write_json(options, store.header | shapes)
+    print(f"{store.folder}: mfcc {shapes['mfcc']}, pairs {shapes['pairs']}")
+    return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    from avlib import course, experiments, features, ravdess
+    from avlib.training import Training
+
+    clips = ravdess.index(options.data or course.recordings())
+    sound_alone = options.experiment == "audio"
+    recipe = features.Recipe.preset(options.recipe, picture=not sound_alone)
+    store = course.store(clips, recipe)
+    settings = Training(epochs=options.epochs, seed=options.seed)
+    if sound_alone:
+        result = experiments.audio_folds(store, options.split, options.folds, settings)
+        _print_folds(result)
+    else:
+        result = experiments.table1(store, options.split, settings)
+        _print_table1(result)
+    _write_json(options, result)
+    return 0
+
+
+def _heading(result: dict, what: str) -> str:
+    return (
+        f"{what}, measured on the {result['measured_on']}: {result['clips']} clips of "
+        f"{len(result['actors'])} actors, split by {result['split']['unit']}, "
+        f"{result['training']['epochs']} epochs, seed {result['training']['seed']}"
+    )
+
+
+def _print_table1(result: dict) -> None:
+    from avlib import experiments
+
+    print(_heading(result, "Table I (per cent)"))
+    print(experiments.summary(result).to_string())
+    tested = result["split"]["test"]
+    print(f"The test side holds {tested['clips']} clips of actors {tested['actors']}.")
+
+
+def _print_folds(result: dict) -> None:
+    print(_heading(result, "Audio network"))
+    for number, fold in enumerate(result["folds"], 1):
+        print(
+            f"  fold {number}: accuracy {fold['clip_accuracy']:.3f}, UAR {fold['uar']:.3f}, "
+            f"{fold['clips']} clips of actors {fold['actors']}"
+        )
+    together = result["test"]
+    print(
+        f"  together: accuracy {together['clip_accuracy']:.3f}, UAR {together['uar']:.3f}, "
+        f"{together['clips']} clips"
+    )
+
+
+def _lessons(options: argparse.Namespace) -> int:
+    from nbclient.exceptions import CellExecutionError
+
+    from avlib import course
+
+    course.recordings()
+    seconds = {}
+    for notebook in course.lessons():
+        if options.only and notebook.name[:2] not in options.only:
+            continue
+        print(f"{notebook.name} …", end=" ", flush=True)
+        try:
+            seconds[notebook.name] = course.run_lesson(notebook, options.keep)
+        except CellExecutionError as error:
+            print(f"failed\n{error}")
+            return 1
+        print(f"{seconds[notebook.name]:.0f} s")
+        if options.stamp:
+            course.stamp(notebook, seconds[notebook.name])
+    _write_json(options, seconds)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,222 @@
+"""What the first cell of a lesson calls, and what runs the lessons.
+
+Knows where the recordings lie, makes a practice corpus where there are none, and keeps the
+features that several lessons share.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import time
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+import pandas as pd
+
+from avlib import __version__, features, ravdess
+from avlib.features import FeatureStore, Recipe
+
+PRACTICE_ACTORS = 8
+
+
+def home() -> Path:
+    """The folder that holds ``notebooks/`` and ``data/``: the checkout, else where one stands."""
+    checkout = Path(__file__).resolve().parents[1]
+    return checkout if (checkout / "notebooks").is_dir() else Path.cwd()
+
+
+def data_folder() -> Path:
+    """Where recordings and features lie: ``AVLIB_DATA``, else ``data/``.
+
+    Notes
+    -----
+    Used in every lesson.
+    """
+    return Path(os.environ.get("AVLIB_DATA") or home() / "data")
+
+
+def recordings(make: bool = True) -> Path:
+    """The folder of recordings that the lessons use.
+
+    Real recordings in the data folder come first; without any, the practice corpus.
+
+    Parameters
+    ----------
+    make : bool
+        Write the practice corpus, or what is missing of it, if there are no real recordings.
+
+    Returns
+    -------
+    Path
+
+    Notes
+    -----
+    Used in every lesson.
+    """
+    folder = data_folder()
+    try:
+        ravdess.index(folder)
+    except FileNotFoundError:
+        folder = folder / "practice"
+        if make:
+            from avlib import practice
+
+            practice.write(folder, actors=PRACTICE_ACTORS)
+    return folder
+
+
+def start() -> Path:
+    """Make a lesson ready, and say in one line what it runs on.
+
+    Returns
+    -------
+    Path
+        The folder of recordings.
+
+    Notes
+    -----
+    The first cell of every lesson.
+    """
+    from avlib import loaders, plots
+
+    plots.set_style()
+    folder = recordings()
+    clips = ravdess.index(folder)
+    print(
+        f"avlib {__version__} · torch {version('torch')} · device {loaders.best_device()} · "
+        f"{len(clips)} clips of {ravdess.corpus(clips)}"
+    )
+    return folder
+
+
+def with_picture(clips: pd.DataFrame) -> pd.DataFrame:
+    """The clips that hold a picture; those of the practice corpus where none does.
+
+    RAVDESS's sound comes as one archive and its picture as twenty-four large ones. With the sound
+    alone, the lessons show pictures from the practice corpus, and this says so.
+
+    Parameters
+    ----------
+    clips : DataFrame
+        What `ravdess.index` returned.
+
+    Returns
+    -------
+    DataFrame
+
+    Notes
+    -----
+    Used in lessons 00 to 05.
+    """
+    pictured = clips[clips["picture"].notna()]
+    if len(pictured):
+        return pictured
+    from avlib import practice
+
+    folder = data_folder() / "practice"
+    print("No video among these recordings: the picture half uses the practice corpus.")
+    return ravdess.index(practice.write(folder, actors=PRACTICE_ACTORS))
+
+
+def store(clips: pd.DataFrame, recipe: Recipe) -> FeatureStore:
+    """The features of these clips by this recipe: built once, then opened.
+
+    Parameters
+    ----------
+    clips : DataFrame
+        What `ravdess.index` returned.
+    recipe : Recipe
+
+    Returns
+    -------
+    FeatureStore
+        In ``features/`` of the data folder, under a name made of the recordings and the recipe.
+
+    Notes
+    -----
+    Used from lesson 03 on; lesson 02 explains `features.build`.
+    """
+    settings = json.dumps([asdict(recipe), features.digest_of_files(clips)])
+    name = hashlib.sha256(settings.encode()).hexdigest()[:12]
+    return features.build(clips, recipe, data_folder() / "features" / name)
+
+
+def lessons() -> list[Path]:
+    """The lessons' notebooks, in order.
+
+    Raises
+    ------
+    FileNotFoundError
+        If avlib was installed without its lessons.
+    """
+    found = sorted((home() / "notebooks").glob("[0-9][0-9]-*.ipynb"))
+    if not found:
+        raise FileNotFoundError(
+            f"{home() / 'notebooks'}: no lessons here; run from a clone of the repository"
+        )
+    return found
+
+
+def run_lesson(notebook: Path, keep: Path | None = None) -> float:
+    """Run a lesson from top to bottom on a fresh kernel.
+
+    Parameters
+    ----------
+    notebook : Path
+    keep : Path, optional
+        Folder for the executed copy.
+
+    Returns
+    -------
+    float
+        Seconds from the kernel's start to the last cell's end.
+
+    Raises
+    ------
+    nbclient.exceptions.CellExecutionError
+        If a cell fails.
+    """
+    import nbformat
+    from nbclient import NotebookClient
+
+    lesson = nbformat.read(notebook, as_version=4)
+    client = NotebookClient(
+        lesson, timeout=1800, resources={"metadata": {"path": str(notebook.parent)}}
+    )
+    began = time.perf_counter()
+    try:
+        client.execute()
+    finally:
+        if keep is not None:
+            keep.mkdir(parents=True, exist_ok=True)
+            nbformat.write(lesson, keep / notebook.name)
+    return time.perf_counter() - began
+
+
+def stamp(notebook: Path, seconds: float) -> None:
+    """Write the measured seconds into a lesson's card.
+
+    Parameters
+    ----------
+    notebook : Path
+    seconds : float
+
+    Raises
+    ------
+    ValueError
+        If the card has no line for it.
+    """
+    text = notebook.read_text(encoding="utf-8")
+    stamped, times = re.subn(
+        r"(\*\*Runs in\*\* )\d+( s on two CPU cores)", rf"\g<1>{seconds:.0f}\g<2>", text
+    )
+    if times != 1:
+        raise ValueError(
+            f"{notebook}: its card needs one line “**Runs in** 0 s on two CPU cores”, "
+            f"and has {times}"
+        )
+    notebook.write_text(stamped, encoding="utf-8")

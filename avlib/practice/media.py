@@ -1,0 +1,123 @@
+"""The two kinds of file of a practice corpus: wav sound, and mp4 sound and picture.
+
+Both say in their metadata that they are synthetic. Taught in
+notebooks/01-explore-the-dataset.ipynb.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterable
+from fractions import Fraction
+from io import BytesIO
+from pathlib import Path
+
+import av
+import numpy as np
+import soundfile
+
+SOUND_RATE = 48_000  # Hz, as RAVDESS
+FRAME_RATE = Fraction(30_000, 1_001)  # frames a second, as RAVDESS
+COMMENT = "avlib practice corpus, synthetic: drawn and spoken by a computer, not RAVDESS"
+
+
+def wav(sound: np.ndarray) -> bytes:
+    """Encode sound as a 16-bit wav file.
+
+    Parameters
+    ----------
+    sound : ndarray, shape (samples,), float32
+        48 kHz, full scale is 1.
+
+    Returns
+    -------
+    bytes
+
+    Notes
+    -----
+    Taught in lesson 01.
+    """
+    file = BytesIO()
+    with soundfile.SoundFile(file, "w", SOUND_RATE, 1, subtype="PCM_16", format="WAV") as writer:
+        writer.comment = COMMENT
+        writer.write(sound)
+    return file.getvalue()
+
+
+def mp4(frames: Iterable[np.ndarray], sound: np.ndarray) -> bytes:
+    """Encode frames and sound as an mp4 file with H.264 picture and AAC sound.
+
+    Parameters
+    ----------
+    frames : iterable of ndarray, shape (height, width, 3), uint8
+        RGB, 30000/1001 a second, even height and width, at least one.
+    sound : ndarray, shape (samples,), float32
+        48 kHz, full scale is 1.
+
+    Returns
+    -------
+    bytes
+
+    Notes
+    -----
+    One thread, so that the same frames give the same bytes. Taught in lesson 01.
+    """
+    file = BytesIO()
+    with av.open(file, "w", format="mp4") as container:
+        container.metadata.update(title="avlib practice clip (synthetic)", comment=COMMENT)
+        speed_over_size = {"preset": "veryfast", "crf": "20", "threads": "1"}
+        picture = container.add_stream("libx264", FRAME_RATE, options=speed_over_size)
+        voice = container.add_stream("aac", SOUND_RATE, layout="mono")
+        picture.pix_fmt = "yuv420p"
+        for number, pixels in enumerate(frames):
+            if number == 0:
+                picture.height, picture.width = pixels.shape[:2]
+                # The muxer interleaves by time, so the sound may come in one piece.
+                _encode_sound(container, voice, sound)
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.pts, frame.time_base = number, 1 / FRAME_RATE
+            container.mux(picture.encode(frame))
+        container.mux(picture.encode(None))
+    return file.getvalue()
+
+
+def _encode_sound(
+    container: av.container.OutputContainer, stream: av.AudioStream, sound: np.ndarray
+) -> None:
+    block = av.AudioFrame.from_ndarray(sound[None].astype(np.float32), "fltp", "mono")
+    block.sample_rate, block.pts, block.time_base = SOUND_RATE, 0, Fraction(1, SOUND_RATE)
+    container.mux(stream.encode(block))
+    container.mux(stream.encode(None))
+
+
+def save(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all.
+
+    The bytes go to a new name in the same folder, which then takes the place of `path` in one
+    step: whoever looks sees the old file or the new one, never a half.
+
+    Parameters
+    ----------
+    path : Path
+    content : bytes
+
+    Raises
+    ------
+    OSError
+        If it cannot be written (disk full, no permission); names the file.
+
+    Notes
+    -----
+    Taught in lesson 01.
+    """
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(content)
+        os.replace(part, path)
+    except OSError as error:
+        # A full disk is reported without a name; the reader needs one.
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    finally:
+        part.unlink(missing_ok=True)

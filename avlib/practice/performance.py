@@ -1,0 +1,163 @@
+"""How each practice clip is performed: 22 numbers drawn from what real clips measure.
+
+A performance is the mean of its emotion and intensity, plus what its actor always does, plus
+what that actor does in that emotion, plus what differs from clip to clip. The tables next to
+this file hold the four parts (see the README there).
+
+Source: statistics of RAVDESS, Livingstone & Russo 2018, doi:10.1371/journal.pone.0196391.
+Taught in notebooks/01-explore-the-dataset.ipynb.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import astuple
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from avlib.ravdess import ClipName
+
+VOICE_QUANTITIES = ("pitch_st", "pitch_range_st", "level_db", "log2_rate", "tilt_db")
+ACTION_UNITS = (
+    *("AU01", "AU02", "AU04", "AU05", "AU06", "AU07", "AU09", "AU10", "AU12"),
+    *("AU14", "AU15", "AU17", "AU20", "AU23", "AU25", "AU26", "AU45"),
+)
+QUANTITIES = VOICE_QUANTITIES + ACTION_UNITS
+HIGHEST_ACTION_UNIT = 5.0  # OpenFace's scale ends here
+
+# A different first key for each part, so that no two parts share their random numbers.
+_ACTOR, _ACTOR_EMOTION, _CLIP = 1, 2, 3
+
+
+def draw(names: Iterable[ClipName], seed: int = 0) -> pd.DataFrame:
+    """Draw how clips are performed.
+
+    What is drawn for a clip depends on its name and the seed alone, never on which other clips
+    are asked for: any part of a corpus, on any number of processes, gets the same numbers.
+
+    Parameters
+    ----------
+    names : iterable of ClipName
+        Speech clips; the modality makes no difference.
+    seed : int
+        Zero or more.
+
+    Returns
+    -------
+    DataFrame, shape (clips, 22), float64
+        One row a name, in the order given, with the last six codes of the name as index. Five
+        voice quantities (semitones, dB, octaves) and 17 action units (0 to 5, clip means).
+
+    Raises
+    ------
+    ValueError
+        If a name is not speech, or the seed is negative.
+
+    Notes
+    -----
+    Taught in lesson 01. Source: doi:10.1371/journal.pone.0196391.
+    """
+    if seed < 0:
+        raise ValueError(f"seed: should be zero or more, got {seed}")
+    names = list(names)
+    rows = [_draw_clip(name, seed) for name in names]
+    index = pd.Index([name.clip for name in names], name="clip", dtype=object)
+    drawn = pd.DataFrame(
+        np.reshape(rows, (len(names), len(QUANTITIES))), index, columns=list(QUANTITIES)
+    )
+    units = list(ACTION_UNITS)
+    drawn[units] = drawn[units].clip(0.0, HIGHEST_ACTION_UNIT)
+    return drawn
+
+
+def cell_mean(emotion: int, intensity: int) -> pd.Series:
+    """The mean performance of an emotion at an intensity.
+
+    Parameters
+    ----------
+    emotion, intensity : int
+        Codes of a RAVDESS name.
+
+    Returns
+    -------
+    Series, shape (22,), float64
+        Units as in `draw`.
+
+    Notes
+    -----
+    Taught in lesson 01. Source: doi:10.1371/journal.pone.0196391.
+    """
+    return _table("cell_means", index=2).loc[(emotion, intensity), list(QUANTITIES)]
+
+
+def covariance(part: str) -> pd.DataFrame:
+    """How performances spread around their mean.
+
+    Parameters
+    ----------
+    part : str
+        ``"actor"``, ``"actor_emotion"`` or ``"clip"``: what is the same for all clips that
+        share an actor, an actor and an emotion, or nothing.
+
+    Returns
+    -------
+    DataFrame, shape (22, 22), float64
+
+    Notes
+    -----
+    Taught in lesson 01. Source: doi:10.1371/journal.pone.0196391.
+    """
+    return _table(f"covariance_{part}").loc[list(QUANTITIES), list(QUANTITIES)]
+
+
+def neutral_voice(actor: int) -> tuple[float, float]:
+    """An actor's median pitch (Hz) and length of speech (s) in neutral clips.
+
+    Notes
+    -----
+    Taught in lesson 01. Source: doi:10.1371/journal.pone.0196391.
+    """
+    pitch, seconds = _table("actor_neutral_voice").loc[actor]
+    return float(pitch), float(seconds)
+
+
+def clip_key(name: ClipName) -> tuple[int, ...]:
+    """The numbers that tell a clip from every other, whatever its modality, to seed draws.
+
+    Notes
+    -----
+    Taught in lesson 01.
+    """
+    return astuple(name)[1:]
+
+
+def _draw_clip(name: ClipName, seed: int) -> np.ndarray:
+    if name.channel != 1:
+        raise ValueError(f"{name}: is not speech; the practice corpus holds speech (channel 01)")
+    return (
+        cell_mean(name.emotion, name.intensity).to_numpy()
+        + _gaussian("actor", (seed, _ACTOR, name.actor))
+        + _gaussian("actor_emotion", (seed, _ACTOR_EMOTION, name.actor, name.emotion))
+        + _gaussian("clip", (seed, _CLIP, *clip_key(name)))
+    )
+
+
+def _gaussian(part: str, key: tuple[int, ...]) -> np.ndarray:
+    return _root(part) @ np.random.default_rng(key).standard_normal(len(QUANTITIES))
+
+
+@cache
+def _root(part: str) -> np.ndarray:
+    """The symmetric square root of a covariance: the one root that is unique."""
+    variances, directions = np.linalg.eigh(covariance(part).to_numpy())
+    # The tables are rounded, which can push a variance of nearly zero below it.
+    return (directions * np.sqrt(variances.clip(0.0))) @ directions.T
+
+
+@cache
+def _table(stem: str, index: int = 1) -> pd.DataFrame:
+    path = Path(__file__).parent / f"{stem}.csv"
+    return pd.read_csv(path, index_col=list(range(index)))

@@ -1,0 +1,382 @@
+"""The voice of a practice clip: eSpeak NG says the sentence, PSOLA gives it its manner.
+
+PSOLA (pitch-synchronous overlap-add) cuts a voice into grains of two pitch periods and lays
+them out anew: closer together for a higher pitch, some of them twice for slower speech. The
+vowels stay what they were, because each grain keeps its shape.
+
+Sources: Moulines & Charpentier 1990, doi:10.1016/0167-6393(90)90021-Z; eSpeak NG,
+https://github.com/espeak-ng/espeak-ng. Taught in notebooks/01-explore-the-dataset.ipynb.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d, median_filter
+from scipy.signal import resample_poly
+
+from avlib.practice import performance
+from avlib.practice.media import SOUND_RATE
+from avlib.ravdess import STATEMENTS, ClipName
+
+ESPEAK_RATE = 22_050  # Hz, what eSpeak NG speaks at
+MALE_VOICES = ("m1", "m3", "m7", "robert")  # eSpeak NG's names; none has an echo
+FEMALE_VOICES = ("f1", "f2", "f5", "linda")
+_VOICE = 4  # a first key of its own for the voice's random numbers, see performance.py
+_HOP = 110  # samples (5 ms) between pitch measurements
+
+
+@dataclass(frozen=True)
+class Studio:
+    """How a clip is recorded.
+
+    Attributes
+    ----------
+    neutral_level_db : float
+        RMS of neutral speech (dB of full scale). Low, as in RAVDESS, because strong anger is
+        more than 23 dB louder and must not clip.
+    noise_level_db : float
+        RMS of the room's noise (dB of full scale).
+    silence_s : tuple of float
+        Shortest and longest silence before and after speech (s).
+    clip_s : tuple of float
+        Shortest and longest clip (s), as in RAVDESS.
+    pitch_hz : tuple of float
+        Lowest and highest pitch (Hz), as far as the trackers look.
+    """
+
+    neutral_level_db: float = -47.0
+    noise_level_db: float = -84.0
+    silence_s: tuple[float, float] = (0.8, 1.1)
+    clip_s: tuple[float, float] = (2.94, 5.27)
+    pitch_hz: tuple[float, float] = (66.0, 690.0)
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A spoken sentence, taken apart for PSOLA.
+
+    Attributes
+    ----------
+    sound : ndarray, shape (samples,), float32
+        22,050 Hz.
+    marks : ndarray, shape (grains,), int64
+        The sample on which each grain is centred.
+    periods : ndarray, shape (grains,), float64
+        Samples from one grain to the next.
+    voiced : ndarray, shape (grains,), bool
+        Whether the grain has a pitch.
+    melody : ndarray, shape (grains,), float64
+        Semitones over the sentence's median, so scaled that the 10th to 90th percentile is 1.
+    brightness_db : float
+        Energy above 1 kHz over energy below (dB).
+    """
+
+    sound: np.ndarray
+    marks: np.ndarray
+    periods: np.ndarray
+    voiced: np.ndarray
+    melody: np.ndarray
+    brightness_db: float
+
+
+def speak(
+    name: ClipName, row: Mapping[str, float], seed: int = 0, studio: Studio | None = None
+) -> np.ndarray:
+    """Say a clip's sentence in the manner of its performance.
+
+    Parameters
+    ----------
+    name : ClipName
+        Gives the sentence and the actor.
+    row : mapping of str to float
+        One row of `performance.draw`: ``pitch_st`` and ``pitch_range_st`` (semitones),
+        ``level_db``, ``log2_rate`` (octaves) and ``tilt_db``.
+    seed : int
+        For the room's noise and the silence around the speech.
+    studio : Studio, optional
+
+    Returns
+    -------
+    ndarray, shape (samples,), float32
+        48 kHz, full scale is 1, 2.94 to 5.27 s.
+
+    Raises
+    ------
+    RuntimeError
+        If eSpeak NG cannot be loaded.
+
+    Notes
+    -----
+    Taught in lesson 01. Source: Moulines & Charpentier 1990, doi:10.1016/0167-6393(90)90021-Z.
+    """
+    studio = studio or Studio()
+    rng = np.random.default_rng((seed, _VOICE, *performance.clip_key(name)))
+    neutral_hz, neutral_s = performance.neutral_voice(name.actor)
+    sentence = sentence_of(name.actor, name.statement)
+
+    before, after = rng.uniform(*studio.silence_s, size=2)
+    shortest, longest = studio.clip_s
+    speech_s = min(neutral_s * 2.0 ** -row["log2_rate"], longest - before - after)
+    after = max(after, shortest - before - speech_s)
+
+    pitch_hz = neutral_hz * 2.0 ** (
+        (row["pitch_st"] + max(row["pitch_range_st"], 0.5) * sentence.melody) / 12
+    )
+    speech = overlap_add(sentence, speech_s, pitch_hz.clip(*studio.pitch_hz))
+    speech = tilt(speech, ESPEAK_RATE, sentence.brightness_db + row["tilt_db"])
+    speech = resample_poly(speech, 320, 147)  # 22,050 × 320 / 147 = 48,000
+    speech *= _amplitude(studio.neutral_level_db + row["level_db"]) / _rms(speech)
+    return _in_room(speech, before, after, studio, rng)
+
+
+def overlap_add(sentence: Sentence, seconds: float, pitch_hz: np.ndarray) -> np.ndarray:
+    """Lay a sentence's grains out anew, for another length and another pitch (PSOLA).
+
+    Parameters
+    ----------
+    sentence : Sentence
+    seconds : float
+        Length that comes out (s).
+    pitch_hz : ndarray, shape (grains,), float64
+        Pitch wanted at each grain of the sentence (Hz); ignored where it is not voiced.
+
+    Returns
+    -------
+    ndarray, shape (samples,), float32
+        22,050 Hz.
+
+    Notes
+    -----
+    Taught in lesson 01. Source: Moulines & Charpentier 1990, doi:10.1016/0167-6393(90)90021-Z.
+    """
+    steps = np.where(sentence.voiced, ESPEAK_RATE / pitch_hz, sentence.periods)
+    samples = round(seconds * ESPEAK_RATE)
+    stretch = samples / len(sentence.sound)
+    between = (sentence.marks[:-1] + sentence.marks[1:]) / 2  # from here the next grain is nearer
+    margin = int(sentence.periods.max()) + 1
+    padded = np.pad(sentence.sound, margin)
+    laid = np.zeros(samples + 2 * margin, np.float32)
+    time = 0.0
+    while time < samples:
+        grain = int(np.searchsorted(between, time / stretch))
+        half = int(sentence.periods[grain])
+        source = margin + sentence.marks[grain] - half
+        target = margin + int(time) - half
+        laid[target : target + 2 * half] += padded[source : source + 2 * half] * _hann(half)
+        time += steps[grain]
+    return laid[margin:-margin]
+
+
+def tilt(sound: np.ndarray, rate: int, brightness_db: float) -> np.ndarray:
+    """Raise or lower all above 1 kHz until a sound is as bright as asked for.
+
+    Parameters
+    ----------
+    sound : ndarray, shape (samples,), float32
+    rate : int
+        Samples a second (Hz).
+    brightness_db : float
+        Energy above 1 kHz over energy below (dB), for the sound that comes out.
+
+    Returns
+    -------
+    ndarray, shape (samples,), float32
+
+    Notes
+    -----
+    Taught in lesson 01.
+    """
+    spectrum = np.fft.rfft(sound)
+    frequency = np.fft.rfftfreq(len(sound), 1 / rate)
+    octaves = np.log2(np.maximum(frequency, 1.0) / 1_000)
+    shelf = 1 / (1 + np.exp(-octaves * 6))  # 0 well below 1 kHz, 1 well above
+    power = np.abs(spectrum) ** 2
+    gain_db = 0.0
+    for _ in range(8):  # each round leaves less than half of the error
+        shelved = power * 10 ** (gain_db * shelf / 10)
+        gain_db += brightness_db - _brightness_db(shelved, frequency)
+    return np.fft.irfft(spectrum * 10 ** (gain_db * shelf / 20), len(sound)).astype(np.float32)
+
+
+@cache
+def sentence_of(actor: int, statement: int) -> Sentence:
+    """What an actor says, before any manner: a voice of eSpeak NG with the actor's throat.
+
+    Parameters
+    ----------
+    actor, statement : int
+        Codes of a RAVDESS name.
+
+    Returns
+    -------
+    Sentence
+
+    Raises
+    ------
+    RuntimeError
+        If eSpeak NG cannot be loaded.
+
+    Notes
+    -----
+    Taught in lesson 01.
+    """
+    voices = MALE_VOICES if actor % 2 else FEMALE_VOICES
+    generation = (actor - 1) // 2  # the how-manieth man or woman
+    spoken = _everything_said()[voices[generation % len(voices)], statement]
+    # Three throats for each of four voices make twelve: a longer one lowers every formant.
+    longer = (100, 94, 106)[generation // len(voices)]
+    return _take_apart(resample_poly(spoken, longer, 100).astype(np.float32))
+
+
+@cache
+def _everything_said() -> dict[tuple[str, int], np.ndarray]:
+    """Each sentence in each voice, float32 at 22,050 Hz.
+
+    eSpeak NG carries noise and flutter on from one utterance to the next, so the same words
+    come out differently later. Each process therefore says everything once, in one order, and
+    then only reshapes what was said: the same samples, whichever clips it is asked for.
+    """
+    engine = _start_engine()
+    spoken = []
+    receive_type = ctypes.CFUNCTYPE(
+        ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
+    )
+
+    @receive_type
+    def receive(samples: ctypes.POINTER(ctypes.c_short), count: int, _events: int) -> int:
+        if samples and count > 0:
+            spoken.append(np.ctypeslib.as_array(samples, (count,)).astype(np.float32) / 32_768)
+        return 0  # go on
+
+    engine.espeak_SetSynthCallback(receive)
+    said = {}
+    for voice in MALE_VOICES + FEMALE_VOICES:
+        if engine.espeak_SetVoiceByName(f"en-us+{voice}".encode()) != 0:
+            raise RuntimeError(f"eSpeak NG has no voice en-us+{voice}; {_MEND}")
+        for statement, words in enumerate(STATEMENTS, 1):
+            spoken.clear()
+            text = words.encode()
+            engine.espeak_Synth(text, len(text) + 1, 0, 1, 0, 1, None, None)
+            said[voice, statement] = _trim(np.concatenate(spoken))
+    engine.espeak_Terminate()
+    return said
+
+
+_MEND = "install it anew with `pip install --force-reinstall espeakng-loader`"
+
+
+def _start_engine() -> ctypes.CDLL:
+    try:
+        import espeakng_loader
+
+        engine = ctypes.CDLL(espeakng_loader.get_library_path())
+    except (ImportError, OSError) as error:
+        raise RuntimeError(
+            f"the practice voice needs eSpeak NG ({error}); "
+            "install it with `pip install espeakng-loader`"
+        ) from error
+    folder = espeakng_loader.get_data_path()
+    answer_at_once, do_not_exit = 2, 0x8000  # else it ends Python where its data are missing
+    if engine.espeak_Initialize(answer_at_once, 0, folder.encode(), do_not_exit) != ESPEAK_RATE:
+        raise RuntimeError(f"eSpeak NG cannot use its data in {folder}; {_MEND}")
+    return engine
+
+
+def _take_apart(sound: np.ndarray) -> Sentence:
+    pitch_hz = _track_pitch(sound)
+    marks, periods, voiced = (
+        np.array(column) for column in zip(*_walk(sound, pitch_hz), strict=True)
+    )
+    melody = 12 * np.log2(ESPEAK_RATE / periods)
+    low, middle, high = np.percentile(melody[voiced], (10, 50, 90))
+    power = np.abs(np.fft.rfft(sound)) ** 2
+    return Sentence(
+        sound=sound,
+        marks=marks,
+        periods=periods,
+        voiced=voiced,
+        melody=((melody - middle) / (high - low)).clip(-0.8, 1.0),  # beyond lie tracking errors
+        brightness_db=_brightness_db(power, np.fft.rfftfreq(len(sound), 1 / ESPEAK_RATE)),
+    )
+
+
+def _track_pitch(sound: np.ndarray) -> np.ndarray:
+    """Pitch every 5 ms by autocorrelation (Hz, float64), 0 where there is none."""
+    window = 1_024
+    padded = np.pad(sound, window // 2)
+    frames = np.lib.stride_tricks.sliding_window_view(padded, window)[::_HOP] * np.hanning(window)
+    spectra = np.abs(np.fft.rfft(frames, 2 * window)) ** 2
+    likeness = np.fft.irfft(spectra)[:, :window]
+    bare = np.fft.irfft(np.abs(np.fft.rfft(np.hanning(window), 2 * window)) ** 2)[:window]
+    likeness /= np.maximum(likeness[:, :1], 1e-6) * (bare / bare[0]).clip(0.05)
+    shortest, longest = ESPEAK_RATE // 350, ESPEAK_RATE // 62
+    inside = likeness[:, shortest:longest]
+    best = inside.max(axis=1)
+    # Twice the period is nearly as good a likeness: take the first that is good enough.
+    lag = (inside > 0.9 * best[:, None]).argmax(axis=1)
+    lag = np.array(
+        [start + inside[row, start : start + 12].argmax() for row, start in enumerate(lag)]
+    )
+    loud = likeness[:, 0] * spectra.sum(axis=1) > 1e-3 * spectra.sum(axis=1).max()
+    hz = np.where((best > 0.6) & loud, ESPEAK_RATE / (lag + shortest), 0.0)
+    return median_filter(hz, 5)
+
+
+def _walk(sound: np.ndarray, pitch_hz: np.ndarray) -> Iterator[tuple[int, float, bool]]:
+    """Go through a sound period by period: (sample of the mark, period, voiced)."""
+    unvoiced_period = _HOP
+    polarity = np.sign(sound[np.abs(sound).argmax()])
+    position = 0.0
+    while position < len(sound):
+        hz = pitch_hz[min(int(position) // _HOP, len(pitch_hz) - 1)]
+        period = ESPEAK_RATE / hz if hz else unvoiced_period
+        mark = int(position)
+        if hz:  # sit on the pulse of the vocal folds, so that grains add up in step
+            start = max(mark - int(period / 4), 0)
+            near = sound[start : mark + int(period / 4) + 1]
+            mark = start + int((polarity * near).argmax())
+        yield mark, period, bool(hz)
+        position = max(mark + period, position + period / 2)
+
+
+def _in_room(
+    speech: np.ndarray, before: float, after: float, studio: Studio, rng: np.random.Generator
+) -> np.ndarray:
+    lead, tail = round(before * SOUND_RATE), round(after * SOUND_RATE)
+    sound = np.pad(speech, (lead, tail))
+    hiss = gaussian_filter1d(rng.standard_normal(len(sound)), 4.0, mode="wrap", truncate=3)
+    sound = sound + hiss * (_amplitude(studio.noise_level_db) / _rms(hiss))
+    # A last resort: what exceeds 0.8 is bent so that it never reaches full scale.
+    over = np.maximum(np.abs(sound) - 0.8, 0.0)
+    limited = 0.8 + 0.2 * np.tanh(over / 0.2)
+    return np.where(over > 0, np.sign(sound) * limited, sound).astype(np.float32)
+
+
+def _trim(sound: np.ndarray) -> np.ndarray:
+    """Cut the silence before and after, 35 dB under the loudest moment."""
+    loudness = gaussian_filter1d(sound**2, ESPEAK_RATE * 0.005)
+    heard = np.flatnonzero(loudness > loudness.max() * 10**-3.5)
+    return sound[heard[0] : heard[-1] + 1]
+
+
+def _brightness_db(power: np.ndarray, frequency: np.ndarray) -> float:
+    high = power[frequency >= 1_000].sum()
+    return float(10 * np.log10(high / power[frequency < 1_000].sum()))
+
+
+@cache
+def _hann(half: int) -> np.ndarray:
+    return np.hanning(2 * half + 1)[:-1].astype(np.float32)
+
+
+def _rms(sound: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(np.square(sound, dtype=np.float64))))
+
+
+def _amplitude(level_db: float) -> float:
+    return 10 ** (level_db / 20)
