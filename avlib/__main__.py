@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     options.passed_on = passed_on
     try:
         return options.command(options)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RuntimeError) as error:
         print(f"avlib {options.name}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

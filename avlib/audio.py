@@ -54,11 +54,19 @@ def _load_wav(path: Path) -> tuple[np.ndarray, int]:
     import soundfile
 
     try:
-        return soundfile.read(path, dtype="float32", always_2d=True)
+        channels, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
         raise ValueError(
             f"{path}: cannot be read as sound ({error.error_string}); get a whole copy of the file"
         ) from error
+    with path.open("rb") as file:
+        promised = int.from_bytes(file.read(8)[4:], "little") + 8  # bytes, by the RIFF header
+    if promised > path.stat().st_size:
+        raise ValueError(
+            f"{path}: is cut short, {path.stat().st_size} of {promised} bytes are there; "
+            "get a whole copy of the file"
+        )
+    return channels, rate
 
 
 def _load_mp4(path: Path) -> tuple[np.ndarray, int]:
@@ -75,12 +83,18 @@ def _load_mp4(path: Path) -> tuple[np.ndarray, int]:
                 for frame in [*container.decode(stream), None]
                 for block in planar.resample(frame)
             ]
-            rate = stream.rate
+            rate, promised = stream.rate, float((stream.duration or 0) * stream.time_base)
     except av.FFmpegError as error:
         raise ValueError(
             f"{path}: its sound cannot be decoded ({error.strerror}); get a whole copy of the file"
         ) from error
-    return np.concatenate(blocks or [np.zeros((1, 0), np.float32)], axis=1).T, rate
+    channels = np.concatenate(blocks or [np.zeros((1, 0), np.float32)], axis=1).T
+    if len(channels) / rate < promised - 0.1:
+        raise ValueError(
+            f"{path}: is cut short, {len(channels) / rate:.2f} of {promised:.2f} s of sound are "
+            "there; get a whole copy of the file"
+        )
+    return channels, rate
 
 
 def resample(sound: np.ndarray, rate: int, target_rate: int) -> np.ndarray:
@@ -103,7 +117,9 @@ def resample(sound: np.ndarray, rate: int, target_rate: int) -> np.ndarray:
 
     Notes
     -----
-    Gives resampy 0.4's samples to 2e-5 of full scale. Taught in lesson 02. Source: Smith,
+    Gives resampy 0.4's samples to 5e-5 of full scale and the same MFCCs to 0.05 dB, on real
+    speech from 48 to 22.05 kHz; resampy reads its filter from a table in slightly shorter
+    steps than the rates ask for. Taught in lesson 02. Source: Smith,
     *Digital Audio Resampling*, https://ccrma.stanford.edu/~jos/resample/.
     """
     if rate == target_rate:

@@ -19,6 +19,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
+from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
 from avlib import audio, ravdess, video
@@ -134,9 +135,10 @@ def clip_mfcc(path: str | Path, recipe: Recipe) -> np.ndarray:
     """
     sound, rate = audio.load(path)
     resampled = audio.resample(sound, rate, recipe.sample_rate)
-    coefficients = audio.mfcc(
-        resampled, recipe.sample_rate, recipe.coefficients, recipe.hop, recipe.analysis_window
-    )
+    with threadpool_limits(1):  # the last bit of a matrix product depends on the threads
+        coefficients = audio.mfcc(
+            resampled, recipe.sample_rate, recipe.coefficients, recipe.hop, recipe.analysis_window
+        )
     if recipe.sound == "mean":
         return coefficients.mean(axis=1)
     spare = coefficients.shape[1] - recipe.sequence_frames
@@ -232,7 +234,9 @@ def build(
         "corpus": ravdess.corpus(clips),
     }
     if folder.exists():
-        return _open_same(folder, header)
+        store = _open_same(folder, header)
+        shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed at its very end
+        return store
     try:
         _prepare(partial, header)
         work = (
@@ -285,6 +289,10 @@ def digest_of_files(clips: pd.DataFrame) -> str:
 
 
 def _open_same(folder: Path, header: dict[str, object]) -> FeatureStore:
+    if not (folder / _HEADER).is_file():
+        raise FileExistsError(
+            f"{folder}: is there already and is no feature store; name another folder"
+        )
     store = FeatureStore.open(folder, Recipe(**header["recipe"]))
     if store.header["recordings"] != header["recordings"]:
         raise FileExistsError(
@@ -326,22 +334,13 @@ def _join(partial: Path, clips: pd.DataFrame, header: dict[str, object]) -> None
     joined = partial / "joined"
     shutil.rmtree(joined, ignore_errors=True)
     joined.mkdir()
-    recipe = Recipe(**header["recipe"])
     parts = [partial / f"{clip}.npz" for clip in clips["clip"]]
-    with np.load(parts[0]) as first:
-        mfcc = _new_array(joined / "mfcc.npy", (len(parts), *first["mfcc"].shape), np.float32)
-    for number, part in enumerate(parts):
-        with np.load(part) as arrays:
-            mfcc[number] = arrays["mfcc"]
-    mfcc.flush()
-    if recipe.picture:
-        counts = [_pairs_in(part) for part in parts]
-        shape = (sum(counts), recipe.frame_size, 2 * recipe.frame_size, 3)
-        pairs = _new_array(joined / "pairs.npy", shape, np.uint8)
-        for part, end, count in zip(parts, np.cumsum(counts), counts, strict=True):
-            with np.load(part) as arrays:
-                pairs[end - count : end] = arrays["pairs"]
-        pairs.flush()
+    shape = _read(parts[0], "mfcc").shape
+    _join_array(joined / "mfcc.npy", parts, "mfcc", (len(parts), *shape))
+    if header["recipe"]["picture"]:
+        counts = [len(_read(part, "pairs")) for part in parts]
+        shape = _read(parts[0], "pairs").shape[1:]
+        _join_array(joined / "pairs.npy", parts, "pairs", (sum(counts), *shape))
         np.save(joined / "clip_of_pair.npy", np.repeat(np.arange(len(parts)), counts))
     table = clips[_CLIP_COLUMNS].copy()
     for column in ("sound", "picture"):
@@ -350,13 +349,22 @@ def _join(partial: Path, clips: pd.DataFrame, header: dict[str, object]) -> None
     _write_json(joined / _HEADER, header)
 
 
-def _new_array(path: Path, shape: tuple[int, ...], kind: type) -> np.memmap:
-    return np.lib.format.open_memmap(path, mode="w+", dtype=kind, shape=shape)
-
-
-def _pairs_in(part: Path) -> int:
+def _read(part: Path, name: str) -> np.ndarray:
     with np.load(part) as arrays:
-        return len(arrays["pairs"])
+        return arrays[name]
+
+
+def _join_array(path: Path, parts: list[Path], name: str, shape: tuple[int, ...]) -> None:
+    """Write one array of many parts, a part at a time.
+
+    An ordinary file, not a memory map: writing to a map on a full disk ends the process.
+    """
+    kind = _read(parts[0], name).dtype.str
+    layout = {"descr": kind, "fortran_order": False, "shape": shape}
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, layout)
+        for part in parts:
+            file.write(_read(part, name).tobytes())
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,7 @@ def to_device(
     train_mfcc = store.mfcc[np.unique(clip_of_row[train_rows])]
     over = (0,) if train_mfcc.ndim == 2 else (0, 2)
     mean = train_mfcc.mean(axis=over, keepdims=True)[0]
-    deviation = train_mfcc.std(axis=over, keepdims=True)[0]
+    deviation = _usable(train_mfcc.std(axis=over, keepdims=True)[0])
     image_mean, image_deviation = _colour_statistics(store.pairs, train_rows)
     pairs = None if store.pairs is None else torch.from_numpy(np.array(store.pairs)).to(device)
     return Samples(
@@ -121,6 +121,11 @@ def to_device(
     )
 
 
+def _usable(deviation: np.ndarray) -> np.ndarray:
+    """One in place of zero: what never changes stays zero, rather than 0 / 0."""
+    return np.where(deviation > 0, deviation, 1).astype(deviation.dtype)
+
+
 def _colour_statistics(pairs: np.ndarray | None, rows: np.ndarray) -> tuple[Tensor, Tensor]:
     """Mean and deviation of each colour, a block of pairs at a time."""
     if pairs is None:
@@ -131,7 +136,7 @@ def _colour_statistics(pairs: np.ndarray | None, rows: np.ndarray) -> tuple[Tens
         total += colours.mean(axis=0, dtype=np.float64) * len(block)
         squares += np.square(colours).mean(axis=0, dtype=np.float64) * len(block)
     mean = total / len(rows)
-    deviation = np.sqrt(squares / len(rows) - mean**2)
+    deviation = _usable(np.sqrt(np.maximum(squares / len(rows) - mean**2, 0)))
     return tuple(
         torch.from_numpy(part.astype(np.float32)).view(3, 1, 1) for part in (mean, deviation)
     )

@@ -37,7 +37,7 @@ _HIGHEST = {
     "repetition": 2,
     "actor": ACTORS,
 }
-_NAME = re.compile(r"\d{2}(?:-\d{2}){6}")
+_NAME = re.compile(r"[0-9]{2}(?:-[0-9]{2}){6}")
 
 
 @dataclass(frozen=True, order=True)
@@ -186,11 +186,11 @@ def index(folder: str | Path, channel: int = 1) -> pd.DataFrame:
     Taught in lesson 01. Source: doi:10.1371/journal.pone.0196391.
     """
     folder = Path(folder)
-    copies: dict[ClipName, Path] = {}
+    copies: dict[tuple[ClipName, str], Path] = {}
     strangers = []
     for path in _media(folder):
         try:
-            copies.setdefault(ClipName.parse(path), path)
+            copies.setdefault((ClipName.parse(path), path.suffix.lower()), path)
         except ValueError:
             strangers.append(path)
     if strangers:
@@ -200,14 +200,15 @@ def index(folder: str | Path, channel: int = 1) -> pd.DataFrame:
             f"({shown}{', …' if len(strangers) > 5 else ''}); rename or remove them",
             stacklevel=2,
         )
-    clips = sorted({name.as_modality(1) for name in copies if name.channel == channel})
+    clips = sorted({name.as_modality(1) for name, _ in copies if name.channel == channel})
     if not clips:
         raise FileNotFoundError(
             f"{folder}: no RAVDESS {CHANNELS[channel - 1]} recordings here or below. "
             "Name the folder that holds them, or write a practice corpus with "
             f"`python -m avlib practice --out {folder}`"
         )
-    practice = (folder / PRACTICE_MARK).exists()
+    whole = folder.resolve()
+    practice = any((place / PRACTICE_MARK).exists() for place in (whole, *whole.parents))
     rows = [_row(name, copies, practice) for name in clips]
     return pd.DataFrame(rows).sort_values(["actor", "clip"], ignore_index=True)
 
@@ -225,13 +226,16 @@ def _media(folder: Path) -> list[Path]:
     )
 
 
-def _row(name: ClipName, copies: dict[ClipName, Path], practice: bool) -> dict[str, object]:
-    full, silent, heard = (copies.get(name.as_modality(modality)) for modality in (1, 2, 3))
+def _row(
+    name: ClipName, copies: dict[tuple[ClipName, str], Path], practice: bool
+) -> dict[str, object]:
+    full, silent = (copies.get((name.as_modality(modality), ".mp4")) for modality in (1, 2))
+    heard, extracted = (copies.get((name.as_modality(modality), ".wav")) for modality in (3, 1))
     return {
         "clip": name.clip,
         **{field: getattr(name, field) for field in _FIELDS[2:]},
         "sex": name.sex,
-        "sound": heard or full,
+        "sound": heard or extracted or full,
         "picture": full or silent,
         "practice": practice,
     }

@@ -43,9 +43,9 @@ class Split:
 def split(rows: pd.DataFrame, unit: str, seed: int) -> Split:
     """Cut rows into train, validation and test: 80, 10 and 10 % of the units.
 
-    Units are dealt so that every side has the emotions, or for actors the sexes, in
-    their proportions. Of few actors, validation and test take one man and one woman each, which is
-    more than a tenth.
+    Units are dealt so that every side has the emotions, or for actors the sexes, in their
+    proportions. From eight actors on, validation and test hold men and women, which of few
+    actors is more than a tenth.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def split(rows: pd.DataFrame, unit: str, seed: int) -> Split:
 def folds(rows: pd.DataFrame, unit: str, count: int, seed: int) -> list[Split]:
     """Cut rows into folds: every unit is tested once.
 
-    In each fold a tenth of what is not tested validates (for few actors, one man and one woman).
+    In each fold a tenth of what is not tested validates, or of few actors more, as in `split`.
 
     Parameters
     ----------
@@ -108,6 +108,11 @@ def folds(rows: pd.DataFrame, unit: str, count: int, seed: int) -> list[Split]:
     made = []
     for rest, tested in _deal(units, count, seed):
         remaining = units.iloc[rest]
+        if len(remaining) < 2:
+            raise ValueError(
+                f"folds: {count} folds of {len(units)} units of {unit!r} leave one unit to train "
+                "and validate on; choose more folds"
+            )
         kept, validating = _deal(remaining, _groups(remaining), seed)[0]
         sides = (remaining.index[kept], remaining.index[validating], units.index[tested])
         made.append(Split(*(np.flatnonzero(np.isin(numbers, side)) for side in sides), unit))

@@ -78,7 +78,7 @@ def seeded(make: type[nn.Module], *arguments: object, seed: int) -> nn.Module:
     -----
     PyTorch's own random state is left as it was. Taught in lesson 03.
     """
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         return make(*arguments)
 

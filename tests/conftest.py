@@ -1,0 +1,73 @@
+"""What several test files share: a corpus on disk, a store in memory, the real recordings."""
+
+from pathlib import Path
+
+import hypothesis
+import numpy as np
+import pandas as pd
+import pytest
+from media import store_of, table, write_clip
+
+from avlib import features, ravdess
+
+# The same examples on every machine, no time limit on a busy one, and nothing left on disk.
+hypothesis.settings.register_profile("house", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("house")
+
+REAL = Path(__file__).parents[2] / "shared" / "ravdess"
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """4 actors × 4 emotions × 2 repetitions, as wav and mp4, marked as practice."""
+    folder = tmp_path_factory.mktemp("corpus")
+    (folder / ravdess.PRACTICE_MARK).write_text("tones and colours\n")
+    for actor in (1, 2, 3, 4):
+        for emotion in (1, 3, 4, 5):
+            for repetition in (1, 2):
+                name = ravdess.ClipName(1, 1, emotion, 1, 1, repetition, actor)
+                write_clip(folder / f"Actor_{actor:02d}", name)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def clips(corpus: Path) -> pd.DataFrame:
+    """The table of the corpus on disk."""
+    return ravdess.index(corpus)
+
+
+@pytest.fixture(scope="session")
+def built(clips: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> features.FeatureStore:
+    """The paper's features of the corpus on disk."""
+    folder = tmp_path_factory.mktemp("built") / "store"
+    return features.build(clips, features.Recipe(), folder, jobs=1, progress=False)
+
+
+@pytest.fixture
+def easy() -> features.FeatureStore:
+    """A store in memory: 6 actors × 8 emotions × 2 repetitions × 2 pairs, plain to tell apart."""
+    random = np.random.default_rng(0)
+    names = [
+        ravdess.ClipName(1, 1, emotion, 1, 1, repetition, actor)
+        for actor in range(1, 7)
+        for emotion in range(1, 9)
+        for repetition in (1, 2)
+    ]
+    clips = table(names)
+    emotion = clips["emotion"].to_numpy()
+    mfcc = random.normal(0, 0.3, (len(clips), 40))
+    for clip, code in enumerate(emotion):
+        mfcc[clip, 5 * (code - 1) : 5 * code] += 3
+    pairs = random.integers(0, 60, (2 * len(clips), 64, 128, 3), np.uint8)
+    for pair, code in enumerate(np.repeat(emotion, 2)):
+        pairs[pair, 8 * (code - 1) : 8 * code, :, code % 3] += 180
+    return store_of(clips, mfcc, pairs, pairs_a_clip=2)
+
+
+@pytest.fixture(scope="session")
+def real_speech() -> Path:
+    """The zip of real speech recordings; a test without them is skipped."""
+    path = REAL / "Audio_Speech_Actors_01-16.zip"
+    if not path.exists():
+        pytest.skip(f"needs the real recordings in {path}")
+    return path

@@ -1,0 +1,79 @@
+"""Where lessons find their recordings, and how they are run."""
+
+import shutil
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+import pytest
+from nbclient.exceptions import CellExecutionError
+
+from avlib import course, features
+
+
+def notebook_of(folder: Path, *cells: str) -> Path:
+    lesson = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    path = folder / "99-a-lesson.ipynb"
+    nbformat.write(lesson, path)
+    return path
+
+
+def test_the_data_folder_can_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert course.data_folder() == course.home() / "data" or "AVLIB_DATA" in course.os.environ
+    monkeypatch.setenv("AVLIB_DATA", str(tmp_path))
+    assert course.data_folder() == tmp_path
+
+
+def test_real_recordings_come_before_the_practice_corpus(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AVLIB_DATA", str(tmp_path))
+    shutil.copytree(corpus, tmp_path / "practice")
+    assert course.recordings(make=False) == tmp_path / "practice"
+    real = tmp_path / "Actor_01"
+    real.mkdir()
+    shutil.copy(next(corpus.glob("Actor_01/03-*.wav")), real)
+    assert course.recordings(make=False) == tmp_path
+
+
+def test_clips_without_picture_give_way_to_practice_clips(
+    clips: pd.DataFrame, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("AVLIB_DATA", str(tmp_path))
+    monkeypatch.setattr("avlib.practice.write", lambda folder, actors: corpus)
+    assert course.with_picture(clips).equals(clips)
+    assert len(course.with_picture(clips.assign(picture=None))) == len(clips)
+    assert "practice corpus" in capsys.readouterr().out
+
+
+def test_a_store_is_built_once_for_each_recipe(
+    clips: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AVLIB_DATA", str(tmp_path))
+    few = clips.head(3)
+    paper, sequence = (features.Recipe.preset(name) for name in ("paper", "sequence"))
+    first = course.store(few, paper)
+    assert course.store(few, paper).folder == first.folder
+    assert course.store(few, sequence).folder != first.folder
+
+
+def test_a_lesson_runs_on_a_fresh_kernel_and_its_copy_is_kept(tmp_path: Path) -> None:
+    lesson = notebook_of(tmp_path, "answer = 6 * 7", "print(answer)")
+    assert course.run_lesson(lesson, keep=tmp_path / "kept") > 0
+    kept = nbformat.read(tmp_path / "kept" / lesson.name, as_version=4)
+    assert kept.cells[1].outputs[0].text == "42\n"
+
+
+def test_a_lesson_that_fails_says_where(tmp_path: Path) -> None:
+    with pytest.raises(CellExecutionError, match="ZeroDivisionError"):
+        course.run_lesson(notebook_of(tmp_path, "1 / 0"))
+
+
+def test_the_measured_seconds_go_into_the_card(tmp_path: Path) -> None:
+    lesson = notebook_of(tmp_path, "**Runs in** 0 s on two CPU cores.")
+    course.stamp(lesson, 41.6)
+    assert "**Runs in** 42 s on two CPU cores." in lesson.read_text()
+    lesson.write_text("no card")
+    with pytest.raises(ValueError, match=r"99-a-lesson\.ipynb.*has 0"):
+        course.stamp(lesson, 1)

@@ -1,0 +1,121 @@
+"""A whole run is plain JSON, the same twice, and adds up."""
+
+import json
+
+import numpy as np
+import pytest
+from media import store_of
+
+from avlib import evaluation, experiments
+from avlib.features import FeatureStore
+from avlib.training import Training
+
+BRIEF = Training(epochs=2, batch=32)
+SIDES = ("train", "validation", "test")
+
+
+@pytest.fixture(scope="module")
+def by_unit(built: FeatureStore) -> dict[str, dict[str, object]]:
+    """Table I of the corpus on disk under each unit."""
+    return {
+        unit: experiments.table1(built, unit, BRIEF, progress=False)
+        for unit in ("pair", "clip", "take", "actor")
+    }
+
+
+@pytest.mark.parametrize("unit", ["pair", "clip", "take", "actor"])
+def test_table1_adds_up_under_every_unit(
+    by_unit: dict[str, dict[str, object]], built: FeatureStore, unit: str
+) -> None:
+    result = by_unit[unit]
+    split = result["split"]
+    assert split["unit"] == unit
+    assert sum(split[side]["rows"] for side in SIDES) == result["rows"] == len(built.rows)
+    assert set().union(*(split[side]["actors"] for side in SIDES)) == {1, 2, 3, 4}
+    if unit == "actor":
+        assert sum(len(split[side]["actors"]) for side in SIDES) == 4
+    if unit != "pair":
+        assert sum(split[side]["clips"] for side in SIDES) == result["clips"] == 32
+    for found in result["networks"].values():
+        for side in SIDES:
+            assert found[side]["clips"] == split[side]["clips"]
+            for score in ("pair_accuracy", "clip_accuracy", "uar"):
+                assert 0 <= found[side][score] <= 1
+        assert {(row["epoch"], row["side"]) for row in found["history"]} == {
+            (epoch, side) for epoch in (1, 2) for side in ("train", "validation")
+        }
+
+
+def test_table1_says_what_it_was_measured_on(by_unit: dict[str, dict[str, object]]) -> None:
+    result = by_unit["actor"]
+    assert result["measured_on"] == "practice corpus"
+    assert result["training"]["epochs"] == 2
+    assert result["recipe"]["sample_rate"] == 22_050
+    assert result["actors"] == [1, 2, 3, 4]
+    assert {"avlib", "torch", "numpy"} <= set(result["versions"])
+
+
+def test_the_same_run_twice_is_the_same_text(
+    by_unit: dict[str, dict[str, object]], built: FeatureStore
+) -> None:
+    again = experiments.table1(built, "actor", BRIEF, progress=False)
+    text = json.dumps(again, allow_nan=False)
+    assert text == json.dumps(by_unit["actor"], allow_nan=False)
+    assert json.loads(text) == again
+
+
+def test_another_seed_is_another_run(
+    by_unit: dict[str, dict[str, object]], built: FeatureStore
+) -> None:
+    settings = Training(epochs=2, batch=32, seed=1)
+    other = experiments.table1(built, "clip", settings, progress=False)
+    for name, found in other["networks"].items():
+        assert found["weights"] != by_unit["clip"]["networks"][name]["weights"]
+    assert other["split"] == other["split"] | {"unit": "clip"}
+
+
+def test_the_summary_sets_the_papers_numbers_beside_ours() -> None:
+    paper = {"audio": (98, 70, 70), "image": (98, 85, 85), "fusion": (98, 89, 89)}
+    ours = {
+        side: {"clip_accuracy": 0.1234 * n, "pair_accuracy": 0.1111 * n, "uar": 0.2222 * n}
+        for n, side in enumerate(SIDES, 1)
+    }
+    table = experiments.summary({"networks": dict.fromkeys(paper, ours)})
+    for name, numbers in paper.items():
+        row = table.loc[name]
+        assert tuple(row["paper"][side] for side in SIDES) == numbers
+        assert tuple(row["clip accuracy"][side] for side in SIDES) == (12.3, 24.7, 37.0)
+        assert tuple(row["pair accuracy"][side] for side in SIDES) == (11.1, 22.2, 33.3)
+        assert row["UAR"]["test"] == 66.7
+
+
+def test_a_store_of_sound_alone_is_refused_with_the_way_out(easy: FeatureStore) -> None:
+    heard = store_of(easy.clips, easy.mfcc, None, pairs_a_clip=6)
+    with pytest.raises(ValueError, match=r"sound alone.*run audio"):
+        experiments.table1(heard, "actor", BRIEF, progress=False)
+
+
+@pytest.mark.parametrize("with_picture", [True, False])
+def test_audio_folds_test_every_clip_once(easy: FeatureStore, with_picture: bool) -> None:
+    store = easy if with_picture else store_of(easy.clips, easy.mfcc, None, pairs_a_clip=2)
+    result = experiments.audio_folds(store, "actor", 3, BRIEF, progress=False)
+    folds = result["folds"]
+    assert len(folds) == 3
+    assert sorted(actor for fold in folds for actor in fold["actors"]) == [1, 2, 3, 4, 5, 6]
+    assert sum(fold["clips"] for fold in folds) == result["test"]["clips"] == 96
+    pooled = sum(fold["clip_accuracy"] * fold["clips"] for fold in folds) / 96
+    assert result["test"]["clip_accuracy"] == pytest.approx(pooled)
+    assert json.loads(json.dumps(result, allow_nan=False)) == result
+
+
+def test_audio_folds_learn_the_easy_corpus(easy: FeatureStore) -> None:
+    settings = Training(epochs=8, batch=16)
+    result = experiments.audio_folds(easy, "actor", 3, settings, progress=False)
+    assert result["test"]["uar"] > 0.95
+
+
+def test_scores_count_pairs_and_clips(easy: FeatureStore) -> None:
+    rows = np.arange(4)  # two pairs of each of two neutral clips
+    sure = np.log([[0.93] + [0.01] * 7, [0.3] + [0.4] + [0.05] * 6] * 2)
+    found = experiments.scores(evaluation.predictions(easy, rows, sure))
+    assert found == {"pair_accuracy": 0.5, "clip_accuracy": 1.0, "uar": 1.0, "clips": 2}

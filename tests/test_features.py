@@ -1,0 +1,333 @@
+"""A store holds what the recipe says, whole or not at all, whatever interrupts its making."""
+
+import multiprocessing
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from conftest import REAL
+from media import RATE, number_on, tone, write_mp4
+
+from avlib import features, ravdess
+from avlib.features import FeatureStore, Recipe
+
+PAPER = Recipe()
+FILE_OPERATIONS = (
+    "open",
+    "os.mkdir",
+    "os.rename",
+    "os.remove",
+    "os.rmdir",
+)  # as Python audits them
+
+
+def build(clips: pd.DataFrame, folder: Path, recipe: Recipe = PAPER, jobs: int = 1) -> FeatureStore:
+    return features.build(clips, recipe, folder, jobs=jobs, progress=False)
+
+
+def contents(store: FeatureStore | Path) -> dict[str, bytes]:
+    folder = store if isinstance(store, Path) else store.folder
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+@pytest.fixture
+def few(clips: pd.DataFrame, tmp_path: Path) -> pd.DataFrame:
+    """Eight clips of the corpus, copied so that a test can harm them."""
+    for row in clips[::4].itertuples():
+        for path in (row.sound, row.picture):
+            shutil.copy2(path, tmp_path / path.name)
+    return ravdess.index(tmp_path)
+
+
+def test_the_paper_recipe_is_the_papers_table() -> None:
+    recipe = Recipe.preset("paper")
+    assert recipe == PAPER
+    assert (recipe.sample_rate, recipe.coefficients, recipe.sound) == (22_050, 40, "mean")
+    assert (recipe.pair_window, recipe.pair_offset, recipe.pair_limit) == (0.5, 0.25, 3.0)
+    assert (recipe.frame_size, recipe.pairs_a_clip, recipe.picture) == (64, 6, True)
+
+
+def test_the_paper_recipe_gives_40_means_and_six_pairs(clips: pd.DataFrame) -> None:
+    clip = clips.iloc[0]
+    mfcc = features.clip_mfcc(clip["sound"], PAPER)
+    assert (mfcc.shape, mfcc.dtype) == ((40,), np.float32)
+    pairs = features.clip_pairs(clip["picture"], PAPER)
+    assert (pairs.shape, pairs.dtype) == ((6, 64, 128, 3), np.uint8)
+    assert [number_on(pair[:, :64]) for pair in pairs] == [0, 14, 29, 44, 59, 74]
+    assert [number_on(pair[:, 64:]) for pair in pairs] == [7, 22, 37, 52, 67, 82]
+
+
+def test_the_sequence_recipe_keeps_the_middle_of_the_clip(clips: pd.DataFrame) -> None:
+    recipe = Recipe.preset("sequence")
+    assert replace(recipe, sound="mean") == PAPER
+    path = clips["sound"].iloc[0]
+    sequence = features.clip_mfcc(path, recipe)
+    assert sequence.shape == (40, recipe.sequence_frames) == (40, 125)
+    whole = features.clip_mfcc(path, replace(recipe, sequence_seconds=3.2))
+    spare = whole.shape[1] - 125
+    np.testing.assert_array_equal(sequence, whole[:, spare // 2 : spare // 2 + 125])
+    np.testing.assert_allclose(whole.mean(axis=1), features.clip_mfcc(path, PAPER), atol=0.5)
+
+
+def test_a_clip_shorter_than_the_recipe_asks_for_is_refused_by_name(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "brief.wav", tone(440, 1.0), RATE)
+    with pytest.raises(ValueError, match=r"brief\.wav.*1\.00 s.*2\.9 s"):
+        features.clip_mfcc(tmp_path / "brief.wav", Recipe.preset("sequence"))
+    write_mp4(tmp_path / "brief.mp4", [number / 30 for number in range(12)])
+    with pytest.raises(ValueError, match=r"brief\.mp4.*shorter than one window"):
+        features.clip_pairs(tmp_path / "brief.mp4", PAPER)
+
+
+def test_an_unknown_preset_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ValueError, match=r"'papper'.*paper, sequence"):
+        Recipe.preset("papper")
+
+
+def test_the_store_holds_each_clips_features(built: FeatureStore, clips: pd.DataFrame) -> None:
+    assert built.recipe == PAPER
+    assert built.corpus == "practice corpus"
+    assert built.clips["clip"].tolist() == clips["clip"].tolist()
+    assert built.clips["sound"].tolist() == [path.name for path in clips["sound"]]
+    np.testing.assert_array_equal(built.clip_of_pair, np.repeat(np.arange(len(clips)), 6))
+    for number in range(0, len(clips), 5):
+        clip = clips.iloc[number]
+        np.testing.assert_array_equal(built.mfcc[number], features.clip_mfcc(clip["sound"], PAPER))
+        np.testing.assert_array_equal(
+            built.pairs[built.clip_of_pair == number], features.clip_pairs(clip["picture"], PAPER)
+        )
+
+
+def test_the_rows_are_the_pairs_with_their_clips_codes(built: FeatureStore) -> None:
+    assert len(built.rows) == len(built.pairs) == 6 * len(built.clips)
+    for column in ("clip", "emotion", "actor", "sex"):
+        wanted = built.clips[column].to_numpy()[built.clip_of_pair]
+        assert built.rows[column].tolist() == wanted.tolist()
+    assert built.rows["clip_number"].tolist() == built.clip_of_pair.tolist()
+
+
+def test_a_clip_too_short_for_six_pairs_gives_fewer(tmp_path: Path, few: pd.DataFrame) -> None:
+    picture = few["picture"].iloc[1]
+    write_mp4(picture, [number / 30 for number in range(60)], sound=tone(300, 2.0))
+    store = build(ravdess.index(tmp_path), tmp_path / "store")
+    assert np.bincount(store.clip_of_pair).tolist() == [6, 4, *[6] * 6]
+    np.testing.assert_array_equal(store.pairs[6:10], features.clip_pairs(picture, PAPER))
+
+
+@pytest.mark.parametrize("name", ["paper", "sequence"])
+def test_two_processes_give_what_one_gives(few: pd.DataFrame, tmp_path: Path, name: str) -> None:
+    recipe = Recipe.preset(name)
+    alone = build(few, tmp_path / "alone", recipe, jobs=1)
+    together = build(few, tmp_path / "together", recipe, jobs=2)
+    assert contents(together) == contents(alone)
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_a_finished_store_is_opened_as_it_is(few: pd.DataFrame, tmp_path: Path) -> None:
+    first = build(few, tmp_path / "store")
+    before = {path: path.stat().st_mtime_ns for path in first.folder.iterdir()}
+    second = build(few, tmp_path / "store")
+    np.testing.assert_array_equal(second.mfcc, first.mfcc)
+    assert {path: path.stat().st_mtime_ns for path in first.folder.iterdir()} == before
+
+
+def test_another_recipe_is_refused_with_both_values(few: pd.DataFrame, tmp_path: Path) -> None:
+    build(few, tmp_path / "store")
+    other = replace(PAPER, coefficients=13, sound="sequence")
+    for refuse in (
+        lambda: build(few, tmp_path / "store", other),
+        lambda: FeatureStore.open(tmp_path / "store", other),
+    ):
+        with pytest.raises(
+            FileExistsError, match=r"store: .*coefficients is 40 and 13 .*'mean' and 'sequence'"
+        ):
+            refuse()
+
+
+def test_other_recordings_are_refused(few: pd.DataFrame, tmp_path: Path) -> None:
+    build(few, tmp_path / "store")
+    with pytest.raises(FileExistsError, match=r"store: .*other recordings"):
+        build(few[:-1], tmp_path / "store")
+    soundfile.write(few["sound"].iloc[3], tone(99), RATE)
+    with pytest.raises(FileExistsError, match=r"store: .*changed"):
+        build(few, tmp_path / "store")
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(
+    few: pd.DataFrame, tmp_path: Path
+) -> None:
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.tex").write_text("years of work")
+    with pytest.raises(FileExistsError, match="thesis"):
+        build(few, tmp_path / "thesis")
+    assert contents(tmp_path / "thesis") == {"chapter.tex": b"years of work"}
+
+
+def test_what_is_no_store_is_not_opened(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(FileNotFoundError, match=f"{folder}: no finished feature store"):
+            FeatureStore.open(folder)
+
+
+def test_lacking_pictures_are_refused_with_the_way_out(few: pd.DataFrame, tmp_path: Path) -> None:
+    few["picture"].iloc[2].unlink()
+    lacking = ravdess.index(tmp_path)
+    with pytest.raises(
+        ValueError, match=rf"1 of 8 clips have no picture.*{few['clip'].iloc[2]}.*--no-picture"
+    ):
+        build(lacking, tmp_path / "store")
+    store = build(lacking, tmp_path / "store", replace(PAPER, picture=False))
+    assert store.pairs is None
+    assert store.clip_of_pair is None
+    assert store.rows["clip_number"].tolist() == np.repeat(np.arange(8), 6).tolist()
+
+
+def test_lacking_sound_is_refused(few: pd.DataFrame, tmp_path: Path) -> None:
+    few["sound"].iloc[5].unlink()
+    picture = few["picture"].iloc[5]
+    picture.rename(picture.with_name("02" + picture.name[2:]))
+    with pytest.raises(ValueError, match=rf"1 of 8 clips have no sound.*{few['clip'].iloc[5]}"):
+        build(ravdess.index(tmp_path), tmp_path / "store")
+
+
+@pytest.mark.parametrize("column", ["sound", "picture"])
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_faulty_clip_is_named_and_leaves_no_store(
+    few: pd.DataFrame, tmp_path: Path, column: str, jobs: int
+) -> None:
+    faulty = few[column].iloc[4]
+    whole = faulty.read_bytes()
+    faulty.write_bytes(b"<html>404</html>")
+    with pytest.raises(ValueError, match=faulty.name):
+        build(ravdess.index(tmp_path), tmp_path / "store", jobs=jobs)
+    assert not (tmp_path / "store").exists()
+    faulty.write_bytes(whole)
+    mended = build(ravdess.index(tmp_path), tmp_path / "store")
+    fresh = build(ravdess.index(tmp_path), tmp_path / "fresh")
+    assert contents(mended) == contents(fresh)
+
+
+def in_another_process(job: Callable[..., None], *arguments: object) -> int:
+    """Run a job where it may die; return its exit status, less than 0 if a signal ended it."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        pytest.skip("needs processes that start as a fork")
+    forks = multiprocessing.get_context("forkserver")
+    forks.set_forkserver_preload(["avlib.features", "librosa.feature.spectral"])
+    process = forks.Process(target=job, args=arguments)
+    process.start()
+    process.join()
+    return process.exitcode
+
+
+def build_until(clips: pd.DataFrame, folder: Path, kill_at: int | None, told: Path) -> None:
+    """Build, and die at the given file operation; else tell how many there were."""
+    operations = 0
+
+    def count(event: str, arguments: tuple[object, ...]) -> None:
+        nonlocal operations
+        if event in FILE_OPERATIONS and str(folder) in str(arguments[0]):
+            operations += 1
+            if operations == kill_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(count)
+    build(clips, folder)
+    told.write_text(str(operations))
+
+
+def test_a_killed_build_leaves_no_store_and_goes_on_to_the_same_bytes(
+    few: pd.DataFrame, tmp_path: Path
+) -> None:
+    few, told = few[:3], tmp_path / "operations"
+    assert in_another_process(build_until, few, tmp_path / "whole", None, told) == 0
+    operations, whole = int(told.read_text()), contents(tmp_path / "whole")
+    unfinished = 0
+    for eighth in range(1, 9):  # from soon after the beginning to the very end
+        folder = tmp_path / f"killed-{eighth}"
+        kill_at = operations * eighth // 8
+        assert in_another_process(build_until, few, folder, kill_at, told) == -signal.SIGKILL
+        if folder.exists():  # killed while it tidied up: the store is whole
+            assert contents(folder) == whole
+        else:
+            unfinished += 1
+            with pytest.raises(FileNotFoundError, match="no finished"):
+                FeatureStore.open(folder)
+        assert contents(build(few, folder)) == whole
+        assert not folder.with_name(folder.name + ".partial").exists()
+    assert unfinished >= 4
+
+
+def build_and_tell(clips: pd.DataFrame, folder: Path, told: Path, limit: int | None) -> None:
+    """Build, under a limit of a file's size (bytes) if there is one, and tell what went wrong."""
+    if limit:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    try:
+        build(clips, folder)
+    except OSError as error:
+        told.write_text(str(error))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+    """A disk whose size (kB) a test can set again and again; it needs a Linux root to mount."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+
+    def resize(kilobytes: int) -> Path:
+        again = ["-o", "remount"] if disk.is_mount() else []
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", *again, "-o", f"size={kilobytes}k", "tmpfs", disk],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            pytest.skip(f"cannot mount a small disk: {done.stderr.strip()}")
+        return disk
+
+    if sys.platform != "linux":
+        pytest.skip("mounts a small disk, which needs Linux")
+    yield resize
+    if disk.is_mount():
+        subprocess.run(["umount", disk], check=True)
+
+
+# Eight clips take 1.2 MB, and twice that while they are joined.
+@pytest.mark.parametrize("kilobytes", [8, 700, 1400, 2200])
+def test_a_full_disk_is_reported_and_the_build_goes_on_when_there_is_room(
+    few: pd.DataFrame, tmp_path: Path, small_disk: Callable[[int], Path], kilobytes: int
+) -> None:
+    folder, told = small_disk(kilobytes) / "store", tmp_path / "error"
+    assert in_another_process(build_and_tell, few, folder, told, None) == 0
+    assert str(folder) in told.read_text()
+    assert "No space left" in told.read_text()
+    assert not folder.exists()
+    small_disk(10_000)
+    assert contents(build(few, folder)) == contents(build(few, tmp_path / "roomy"))
+
+
+def test_a_file_size_limit_is_reported_like_a_full_disk(few: pd.DataFrame, tmp_path: Path) -> None:
+    folder, told = tmp_path / "store", tmp_path / "error"
+    assert in_another_process(build_and_tell, few, folder, told, 400_000) == 0
+    assert f"{folder}: could not be written" in told.read_text()
+    assert not folder.exists()
+    assert contents(build(few, folder)) == contents(build(few, tmp_path / "roomy"))
+
+
+@pytest.mark.skipif(not (REAL / "video").exists(), reason=f"needs the recordings in {REAL}")
+def test_the_real_clips_give_a_store(tmp_path: Path) -> None:
+    clips = ravdess.index(REAL / "video")
+    store = build(clips, tmp_path / "store")
+    assert store.corpus == "RAVDESS"
+    assert store.mfcc.shape == (3, 40)
+    assert np.isfinite(store.mfcc).all()
+    assert np.bincount(store.clip_of_pair).min() >= 5
+    assert store.header["recipe"] == asdict(PAPER)

@@ -1,0 +1,112 @@
+"""Batches hold every row once, standardised by the training side alone."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from media import store_of
+
+from avlib import loaders, splits
+from avlib.features import FeatureStore
+
+TRAIN = np.arange(0, 120)
+OTHER = np.arange(120, 192)
+
+
+def test_statistics_come_from_the_training_rows(easy: FeatureStore) -> None:
+    samples = loaders.to_device(easy, TRAIN, "cpu")
+    trained = samples.mfcc[samples.clip_of_row[TRAIN].unique()]
+    torch.testing.assert_close(trained.mean(dim=0), torch.zeros(40), atol=1e-5, rtol=0)
+    torch.testing.assert_close(trained.std(dim=0, correction=0), torch.ones(40))
+    pixels = np.asarray(easy.pairs[TRAIN], np.float64).reshape(-1, 3)
+    np.testing.assert_allclose(samples.image_mean.ravel(), pixels.mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(samples.image_deviation.ravel(), pixels.std(axis=0), rtol=1e-4)
+
+
+def test_other_rows_do_not_move_the_statistics(easy: FeatureStore) -> None:
+    mfcc, pairs = easy.mfcc.copy(), easy.pairs.copy()
+    mfcc[60:] += 100
+    pairs[OTHER] = 255 - pairs[OTHER]
+    before = loaders.to_device(easy, TRAIN, "cpu")
+    after = loaders.to_device(store_of(easy.clips, mfcc, pairs, 2), TRAIN, "cpu")
+    assert torch.equal(before.mfcc[:60], after.mfcc[:60])
+    assert not torch.equal(before.mfcc[60:], after.mfcc[60:])
+    assert torch.equal(before.image_mean, after.image_mean)
+    assert torch.equal(before.image_deviation, after.image_deviation)
+
+
+def test_a_sequence_is_standardised_over_clips_and_time(easy: FeatureStore) -> None:
+    frames = np.random.default_rng(0).normal(5, 3, (len(easy.clips), 40, 25))
+    samples = loaders.to_device(store_of(easy.clips, frames, easy.pairs, 2), TRAIN, "cpu")
+    trained = samples.mfcc[:60]
+    torch.testing.assert_close(trained.mean(dim=(0, 2)), torch.zeros(40), atol=1e-5, rtol=0)
+    torch.testing.assert_close(trained.std(dim=(0, 2), correction=0), torch.ones(40))
+
+
+def test_a_feature_that_never_changes_does_not_become_nan(easy: FeatureStore) -> None:
+    mfcc, pairs = easy.mfcc.copy(), easy.pairs.copy()
+    mfcc[:, 7] = -80
+    pairs[..., 2] = 0
+    samples = loaders.to_device(store_of(easy.clips, mfcc, pairs, 2), TRAIN, "cpu")
+    batch = next(loaders.batches(samples, TRAIN))
+    assert torch.isfinite(batch.mfcc).all()
+    assert torch.isfinite(batch.image).all()
+
+
+@pytest.mark.parametrize("size", [1, 50, 64, 500])
+@pytest.mark.parametrize("seed", [None, 3])
+def test_batches_hold_every_row_once(easy: FeatureStore, size: int, seed: int | None) -> None:
+    samples = loaders.to_device(easy, TRAIN, "cpu")
+    marked = replace(samples, label=torch.arange(len(easy.rows)))
+    generator = None if seed is None else torch.Generator().manual_seed(seed)
+    labels = [batch.label for batch in loaders.batches(marked, OTHER, size, generator)]
+    assert all(len(label) == size for label in labels[:-1])
+    seen = torch.cat(labels)
+    assert seen.sort().values.tolist() == OTHER.tolist()
+    assert (seen.tolist() == OTHER.tolist()) == (seed is None)
+
+
+def test_the_generator_decides_the_order(easy: FeatureStore) -> None:
+    samples = loaders.to_device(easy, TRAIN, "cpu")
+
+    def order(*seeds: int) -> list[list[int]]:
+        marked = replace(samples, label=torch.arange(len(easy.rows)))
+        generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        return [
+            torch.cat([b.label for b in loaders.batches(marked, TRAIN, 64, generator)]).tolist()
+            for generator in generators
+        ]
+
+    first, same, other = order(1, 1, 2)
+    assert first == same != other
+    generator = torch.Generator().manual_seed(1)
+    epochs = [[b.label for b in loaders.batches(samples, TRAIN, 64, generator)] for _ in range(2)]
+    assert not torch.equal(torch.cat(epochs[0]), torch.cat(epochs[1]))
+
+
+def test_a_batch_holds_the_pair_the_sound_and_the_emotion_of_one_clip(easy: FeatureStore) -> None:
+    samples = loaders.to_device(easy, TRAIN, "cpu")
+    rows = np.array([191, 0, 77, 5])
+    parts = list(loaders.batches(samples, rows, size=2))
+    assert [part.image.shape for part in parts] == [(2, 3, 64, 128)] * 2
+    batch = loaders.Batch(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
+    assert batch.image.dtype == batch.mfcc.dtype == torch.float32
+    bytes_back = batch.image * samples.image_deviation + samples.image_mean
+    np.testing.assert_allclose(
+        bytes_back.permute(0, 2, 3, 1), np.asarray(easy.pairs[rows]), atol=1e-3
+    )
+    clips = easy.rows["clip_number"].iloc[rows].to_numpy()
+    spread = easy.mfcc[:60].std(axis=0)
+    wanted = (easy.mfcc[clips] - easy.mfcc[:60].mean(axis=0)) / spread
+    np.testing.assert_allclose(batch.mfcc, wanted, rtol=1e-4, atol=1e-4)
+    assert (batch.label + 1).tolist() == easy.clips["emotion"].iloc[clips].tolist()
+
+
+def test_a_store_of_sound_alone_gives_batches_without_image(easy: FeatureStore) -> None:
+    store = store_of(easy.clips, easy.mfcc, None, pairs_a_clip=6)
+    assert len(store.rows) == 6 * len(easy.clips)
+    cut = splits.split(store.rows, "actor", 0)
+    batch = next(loaders.batches(loaders.to_device(store, cut.train, "cpu"), cut.test))
+    assert batch.image is None
+    assert batch.mfcc.shape == (64, 40)

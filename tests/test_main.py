@@ -1,0 +1,132 @@
+"""The commands, as a person types them."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from avlib.__main__ import main
+
+COMMANDS = ["lab", "doctor", "practice", "index", "features", "run", "lessons"]
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("AVLIB_DATA", str(tmp_path / "data"))
+    return tmp_path / "data"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit) as end:
+        main([command, "--help"])
+    assert end.value.code == 0
+    assert f"python -m avlib {command}" in capsys.readouterr().out
+
+
+def test_index_says_what_is_there(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert main(["index", str(corpus), "--json", str(tmp_path / "found.json")]) == 0
+    said = capsys.readouterr().out
+    assert "practice corpus, 32 speech clips of 4 actors" in said
+    assert "missing 208" in said
+    assert json.loads((tmp_path / "found.json").read_text())["emotions"]["angry"] == 8
+
+
+def test_features_builds_a_store_and_says_its_shapes(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    store = tmp_path / "store"
+    assert main(["features", str(corpus), "--recipe", "sequence", "--out", str(store)]) == 0
+    assert "mfcc (32, 40, 125), pairs (192, 64, 128, 3)" in capsys.readouterr().out
+    assert main(["features", str(corpus), "--recipe", "paper", "--out", str(store)]) == 1
+    assert "sound is 'sequence' and 'mean' was asked for" in capsys.readouterr().err
+
+
+def test_table1_is_printed_beside_the_papers_and_is_the_same_twice(
+    corpus: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    command = ["run", "table1", "--data", str(corpus), "--split", "actor", "--epochs", "2"]
+    for name in ("once", "again"):
+        assert main([*command, "--seed", "3", "--json", str(tmp_path / name)]) == 0
+    assert (tmp_path / "once").read_bytes() == (tmp_path / "again").read_bytes()
+    said = capsys.readouterr().out
+    assert "measured on the practice corpus: 32 clips of 4 actors, split by actor" in said
+    assert re.search(r"fusion .* 98\.0 +89\.0 +89\.0", said)
+
+
+def test_audio_is_run_fold_by_fold(corpus: Path, data: Path, capsys: pytest.CaptureFixture) -> None:
+    command = ["run", "audio", "--data", str(corpus), "--folds", "2", "--epochs", "2"]
+    assert main([*command, "--recipe", "sequence"]) == 0
+    assert "together: accuracy" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["index", "{empty}"], "no RAVDESS speech recordings"),
+        (["index", "{empty}/nowhere"], "no RAVDESS speech recordings"),
+        (["features", "{empty}", "--out", "{empty}/store"], "no RAVDESS speech recordings"),
+        (["run", "table1", "--data", "{empty}"], "no RAVDESS speech recordings"),
+        (["practice", "--out", "{empty}/p", "--actors", "25"], "actors"),
+    ],
+)
+def test_bad_input_ends_in_one_clear_line(
+    arguments: list[str], said: str, tmp_path: Path, data: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert main([part.format(empty=tmp_path) for part in arguments]) == 1
+    message = capsys.readouterr().err
+    assert said in message
+    assert "Traceback" not in message
+
+
+def test_doctor_writes_json(tmp_path: Path) -> None:
+    assert main(["doctor", "--json", str(tmp_path / "found.json")]) == 0
+    findings = json.loads((tmp_path / "found.json").read_text())
+    assert all(finding["ok"] for finding in findings)
+    assert {"numpy", "torch", "device"} <= {finding["name"] for finding in findings}
+
+
+def test_lab_opens_jupyterlab_on_lesson_00(corpus: Path, tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    (tmp_path / "practice").symlink_to(corpus)
+    command = [sys.executable, "-m", "avlib", "lab", "--no-browser", "--"]
+    options = [f"--port={port}", "--ServerApp.ip=127.0.0.1", "--IdentityProvider.token=lesson"]
+    lab = subprocess.Popen(
+        [*command, *options, f"--ServerApp.runtime_dir={tmp_path}"],
+        env=os.environ | {"AVLIB_DATA": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        page, listing = None, None
+        for _ in range(120):
+            time.sleep(0.5)
+            try:
+                address = f"http://127.0.0.1:{port}"
+                page = urllib.request.urlopen(f"{address}/?token=lesson", timeout=10)
+                contents = f"{address}/api/contents?token=lesson"
+                listing = json.load(urllib.request.urlopen(contents, timeout=10))
+                break
+            except (urllib.error.URLError, ConnectionError):
+                assert lab.poll() is None, lab.stdout.read()
+        assert page is not None, "JupyterLab did not answer within a minute"
+        assert page.url.split("?")[0].endswith("/lab/tree/00-start-here.ipynb")
+        assert "00-start-here.ipynb" in [entry["name"] for entry in listing["content"]]
+    finally:
+        os.killpg(lab.pid, signal.SIGTERM)
+        lab.communicate(timeout=30)
