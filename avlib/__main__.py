@@ -210,10 +210,14 @@ def _run(options: argparse.Namespace) -> int:
 
 def _heading(result: dict, what: str) -> str:
     return (
-        f"{what}, measured on the {result['measured_on']}: {result['clips']} clips of "
+        f"{what}, measured on {_the(result['measured_on'])}: {result['clips']} clips of "
         f"{len(result['actors'])} actors, split by {result['split']['unit']}, "
         f"{result['training']['epochs']} epochs, seed {result['training']['seed']}"
     )
+
+
+def _the(corpus: str) -> str:
+    return corpus if corpus == "RAVDESS" else f"the {corpus}"
 
 
 def _print_table1(result: dict) -> None:

@@ -148,8 +148,12 @@ def _slider(description: str, value: float, low: float, high: float, step: float
     )
 
 
-def _choice(description: str, options: list[object]) -> widgets.Dropdown:
-    return widgets.Dropdown(options=options, description=description)
+def _choice(
+    description: str, options: list[object], value: object | None = None
+) -> widgets.Dropdown:
+    """A menu; its first option stands unless another value is named."""
+    chosen = {} if value is None else {"value": value}
+    return widgets.Dropdown(options=options, description=description, **chosen)
 
 
 def draw_clip(clips: pd.DataFrame, emotion: int, intensity: int, actor: int) -> Heard:
@@ -513,11 +517,12 @@ def draw_confusion_cell(
 def confusion_browser(answers: pd.DataFrame, clips: pd.DataFrame) -> Explorer:
     """See and hear the clips behind each cell of a confusion matrix (lesson 05)."""
     named = [(name, code) for code, name in enumerate(ravdess.EMOTIONS, 1)]
-    browser = Explorer(
+    fullest = np.argmax(evaluation.confusion(answers).to_numpy())
+    acted, decided = np.unravel_index(fullest, (len(named), len(named)))
+    return Explorer(
         lambda acted, decided, number: draw_confusion_cell(answers, clips, acted, decided, number),
         "Choose a cell of the matrix: what was acted, and what the network decided.",
-        acted=_choice("acted", named),
-        decided=_choice("decided", named),
+        acted=_choice("acted", named, int(acted) + 1),
+        decided=_choice("decided", named, int(decided) + 1),
         number=_slider("clip", 1, 1, 10, 1),
     )
-    return browser

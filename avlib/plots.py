@@ -242,5 +242,6 @@ def confusion(counts: pd.DataFrame, title: str) -> Picture:
         cbar_kws={"label": "share of the acted emotion (%)"},
     )
     axes.set(title=title)
+    axes.tick_params("x", rotation=30)
     right = ", ".join(f"{name} {shares.loc[name, name]:.0f} %" for name in EMOTIONS)
     return Picture.of(figure, f"Confusion matrix, {title}. Decided rightly: {right}.")

@@ -103,6 +103,13 @@ def test_a_batch_holds_the_pair_the_sound_and_the_emotion_of_one_clip(easy: Feat
     assert (batch.label + 1).tolist() == easy.clips["emotion"].iloc[clips].tolist()
 
 
+def test_a_network_that_hears_alone_is_cut_no_images(easy: FeatureStore) -> None:
+    samples = loaders.to_device(easy, np.arange(len(easy.rows)), "cpu")
+    batch = next(loaders.batches(samples, np.arange(8), image=False))
+    assert batch.image is None
+    assert batch.mfcc.shape == (8, 40)
+
+
 def test_a_store_of_sound_alone_gives_batches_without_image(easy: FeatureStore) -> None:
     store = store_of(easy.clips, easy.mfcc, None, pairs_a_clip=6)
     assert len(store.rows) == 6 * len(easy.clips)

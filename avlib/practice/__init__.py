@@ -1,35 +1,43 @@
-"""The practice corpus: RAVDESS-named recordings of nobody, drawn from what the real ones measure.
+"""The practice corpus: RAVDESS-named media files that a computer draws and speaks.
 
-RAVDESS is large and may not be passed on here, so the lessons and tests begin with this: a voice
-by eSpeak NG, a face by OpenCV, both moved by numbers with the means and spreads of the real clips.
-Taught in notebooks/01-explore-the-dataset.ipynb.
+RAVDESS may not be shipped, so the lessons run on a corpus that behaves like it: a drawn face
+and a synthetic voice perform each clip as strongly, as variedly and with as much of the
+actor's own manner as 1440 real clips measure.
+
+Source of the statistics: Livingstone & Russo 2018, doi:10.1371/journal.pone.0196391. Taught in
+notebooks/01-explore-the-dataset.ipynb.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import re
+import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import cv2
 import numpy as np
 from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
-from avlib import ravdess
-from avlib.practice import performance
-from avlib.ravdess import PRACTICE_MARK, ClipName
+from avlib.practice import face, media, performance, voice
+from avlib.ravdess import ACTORS, EMOTIONS, PRACTICE_MARK, ClipName, speech_names
 
-VERSION = 1  # goes up whenever the same seed would give other recordings
+VERSION = 1  # of the corpus: another number, other bytes
+_STALE_S = 3600  # no file takes so long to write: its run was killed
 
-_NOTICE = """\
-These recordings are SYNTHETIC. No person was recorded: eSpeak NG spoke, OpenCV drew.
-They carry RAVDESS names so that the same code reads them, and they are not RAVDESS.
+_TEXT = """\
+SYNTHETIC. These are not RAVDESS recordings, and nobody was recorded.
 
-How they are performed was drawn from means and covariances measured on RAVDESS: Livingstone SR,
-Russo FA (2018), PLoS ONE 13(5): e0196391, https://doi.org/10.1371/journal.pone.0196391. No
-recording can be had back from these figures.
+avlib drew the faces and eSpeak NG spoke the words, to practise on. The files are named as in
+RAVDESS, and how each clip is performed was drawn from statistics of its 1440 speech clips:
+Livingstone & Russo 2018, doi:10.1371/journal.pone.0196391. Accuracies measured here say
+nothing about RAVDESS, and less about people.
 
-avlib practice corpus, version {version}, seed {seed}
+corpus version: {version}
+seed: {seed}
+actors: {actors}
 """
 
 
@@ -41,64 +49,68 @@ def write(
     progress: bool = True,
     names: Iterable[ClipName] | None = None,
 ) -> Path:
-    """Write a practice corpus: a wav (03) and an mp4 (01) for each speech clip of each actor.
+    """Write a practice corpus, or what is missing of one.
 
-    A file that is already there is kept, so a run that was interrupted goes on where it stopped,
-    and two runs at once write the same bytes.
+    Each clip becomes ``Actor_NN/03-….wav`` and ``Actor_NN/01-….mp4``. Clips that are there
+    already stay, so a run that was stopped goes on where it was; two runs may share a folder.
 
     Parameters
     ----------
     folder : str or Path
-        Becomes ``Actor_01/``, ``Actor_02/`` … and ``SYNTHETIC.txt``, which says what this is.
+        Made if it is not there.
     actors : int
-        1 to 24; sixty clips each.
+        Actors 1 to this, at most 24, 60 clips each.
     seed : int
-        Zero or more. The same seed gives the same recordings.
+        Zero or more; the same seed on the same machine gives the same bytes.
     jobs : int, optional
-        Processes; one for each core by default.
+        Processes at work; by default as many as there are processors.
     progress : bool
-        Show a bar.
+        Show a bar that tells how long is left.
     names : iterable of ClipName, optional
-        Write these clips alone.
+        Only these speech clips, instead of all of `actors`; the modality makes no difference.
 
     Returns
     -------
     Path
-        The folder.
+        `folder`.
 
     Raises
     ------
     ValueError
-        If there are no such actors, or the seed is negative.
+        If an argument is out of range, or the corpus there has another seed or version.
     FileExistsError
-        If the folder holds other recordings: real ones, or practice clips of another seed.
-    RuntimeError
-        If eSpeak NG cannot be loaded.
+        If the folder holds RAVDESS-named media that are not a practice corpus.
     OSError
         If a file cannot be written; names it.
+    RuntimeError
+        If eSpeak NG cannot be loaded.
 
     Notes
     -----
     Taught in lesson 01.
     """
     folder = Path(folder)
-    if not 1 <= actors <= ravdess.ACTORS:
-        raise ValueError(f"actors: should be from 1 to {ravdess.ACTORS}, got {actors}")
-    names = ravdess.speech_names(range(1, actors + 1)) if names is None else list(names)
-    rows = performance.draw(names, seed).to_dict("records")
-    _claim(folder, seed)
-    todo = [(name, row) for name, row in zip(names, rows, strict=True) if not _done(folder, name)]
-    work = (delayed(_write_clip)(folder, name, row, seed) for name, row in todo)
-    written = Parallel(n_jobs=jobs or os.cpu_count(), return_as="generator_unordered")(work)
+    if not 1 <= actors <= ACTORS:
+        raise ValueError(f"actors: should be 1 to {ACTORS}, got {actors}")
+    wanted = speech_names(range(1, actors + 1)) if names is None else names
+    wanted = list(dict.fromkeys(name.as_modality(1) for name in wanted))
+    performances = performance.draw(wanted, seed)
+    _claim(folder, seed, {name.actor for name in wanted})
+    tasks = [
+        delayed(_write_clip)(folder, name, row, seed)
+        for name, row in zip(wanted, performances.to_dict("records"), strict=True)
+        if not (_wav_path(folder, name).exists() and _mp4_path(folder, name).exists())
+    ]
+    written = Parallel(n_jobs=jobs or os.cpu_count(), return_as="generator_unordered")(tasks)
     for _ in tqdm(
-        written, "practice corpus", len(todo), unit="clip", disable=not (progress and todo)
+        written, "practice corpus", len(tasks), unit="clip", disable=not (progress and tasks)
     ):
         pass
     return folder
 
 
 def is_practice(folder: str | Path) -> bool:
-    """Whether a folder is a practice corpus.
+    """Whether a folder is a practice corpus: whether it says so in ``SYNTHETIC.txt``.
 
     Notes
     -----
@@ -108,78 +120,107 @@ def is_practice(folder: str | Path) -> bool:
 
 
 def contact_sheet(actors: int = 6, seed: int = 0) -> np.ndarray:
-    """All emotions of several actors on one page, at their most expressive.
+    """Every emotion on several faces, one picture.
 
     Parameters
     ----------
     actors : int
-        Columns: actors 1, 2, …
+        How many actors, 1 to 6, one a column.
     seed : int
+        Of the corpus whose faces these are.
 
     Returns
     -------
-    ndarray, shape (8 × 150, 90 + actors × 170, 3), uint8
-        RGB. A row is an emotion, its name on the left; strong, but neutral normal.
+    ndarray, shape (1440, 140 + 200 × actors, 3), uint8
+        RGB; a row an emotion, at strong intensity where there is one.
+
+    Raises
+    ------
+    ValueError
+        If `actors` is out of range.
 
     Notes
     -----
     Taught in lesson 01.
     """
-    import cv2
-
-    from avlib.practice import face
-
-    lines = []
-    for emotion, label in enumerate(ravdess.EMOTIONS, 1):
-        names = [
-            ClipName(1, 1, emotion, min(emotion, 2), 1, 1, actor) for actor in range(1, actors + 1)
-        ]
-        drawn = performance.draw(names, seed).to_dict("records")
-        faces = [face.apex(name, row) for name, row in zip(names, drawn, strict=True)]
-        margin = np.full((150, 90, 3), 255, np.uint8)
-        style = cv2.FONT_HERSHEY_SIMPLEX, 0.55, (0, 0, 0), 1, cv2.LINE_AA
-        cv2.putText(margin, label, (4, 80), *style)
-        lines.append(np.hstack([margin, *(frame[12:162, 75:245] for frame in faces)]))
-    return np.vstack(lines)
-
-
-def _claim(folder: Path, seed: int) -> None:
-    """Mark a folder as practice, unless it holds something else."""
-    from avlib.practice import media
-
-    notice = _NOTICE.format(version=VERSION, seed=seed)
-    mark = folder / PRACTICE_MARK
-    if mark.is_file():
-        if mark.read_text(encoding="utf-8") != notice:
-            said = mark.read_text(encoding="utf-8").strip().splitlines()[-1:]
-            raise FileExistsError(
-                f"{folder}: holds another practice corpus ({' '.join(said)}), not version "
-                f"{VERSION}, seed {seed}; name another folder, or remove this one"
-            )
-        return
-    if folder.exists() and any(
-        path.suffix.lower() in (".wav", ".mp4") for path in folder.rglob("*")
-    ):
-        raise FileExistsError(
-            f"{folder}: holds recordings that are not practice clips, and the two are never mixed; "
-            "name an empty folder"
+    if not 1 <= actors <= 6:
+        raise ValueError(f"actors: should be 1 to 6, so that the faces stay large, got {actors}")
+    rows = []
+    for emotion, label in enumerate(EMOTIONS, 1):
+        strongest = 1 if emotion == 1 else 2
+        names = [ClipName(1, 1, emotion, strongest, 1, 1, actor) for actor in range(1, actors + 1)]
+        performances = performance.draw(names, seed).to_dict("records")
+        faces = [face.apex(*clip)[:, 60:260] for clip in zip(names, performances, strict=True)]
+        margin = np.full((face.HEIGHT, 140, 3), 255, np.uint8)
+        black, size, thickness = (0, 0, 0), 0.75, 2
+        place = (10, face.HEIGHT // 2 + 8)
+        cv2.putText(
+            margin, label, place, cv2.FONT_HERSHEY_SIMPLEX, size, black, thickness, cv2.LINE_AA
         )
-    media.save(mark, notice.encode())
+        rows.append(np.hstack([margin, *faces]))
+    return np.vstack(rows)
 
 
-def _files(folder: Path, name: ClipName) -> tuple[Path, Path]:
-    place = folder / f"Actor_{name.actor:02d}"
-    return place / f"{name.as_modality(3)}.wav", place / f"{name.as_modality(1)}.mp4"
+def _wav_path(folder: Path, name: ClipName) -> Path:
+    return folder / f"Actor_{name.actor:02d}" / f"{name.as_modality(3)}.wav"
 
 
-def _done(folder: Path, name: ClipName) -> bool:
-    return all(path.exists() for path in _files(folder, name))
+def _mp4_path(folder: Path, name: ClipName) -> Path:
+    return folder / f"Actor_{name.actor:02d}" / f"{name.as_modality(1)}.mp4"
 
 
-def _write_clip(folder: Path, name: ClipName, row: dict[str, float], seed: int) -> None:
-    from avlib.practice import face, media, voice
-
+def _write_clip(folder: Path, name: ClipName, row: Mapping[str, float], seed: int) -> None:
     sound = voice.speak(name, row, seed)
-    heard, seen = _files(folder, name)
-    media.save(heard, media.wav(sound))
-    media.save(seen, media.mp4(face.frames(name, row, seed, sound), sound))
+    media.save(_wav_path(folder, name), media.wav(sound))
+    pictures = face.frames(name, row, seed, sound)
+    media.save(_mp4_path(folder, name), media.mp4(pictures, sound))
+
+
+def _claim(folder: Path, seed: int, actors: set[int]) -> None:
+    """Mark a folder as this corpus, after making sure that nothing else lies there."""
+    mark = folder / PRACTICE_MARK
+    if mark.exists():
+        actors = actors | _check_mark(mark, seed)
+    else:
+        _refuse_recordings(folder)
+    listed = " ".join(map(str, sorted(actors)))
+    text = _TEXT.format(version=VERSION, seed=seed, actors=listed).encode()
+    if not mark.exists() or mark.read_bytes() != text:
+        media.save(mark, text)
+    for part in folder.glob("**/.*.part"):
+        _sweep(part)
+
+
+def _check_mark(mark: Path, seed: int) -> set[int]:
+    """The actors that a mark names, if its corpus is the one asked for."""
+    lines = dict(re.findall(r"^([a-z ]+): ([\d ]*)$", mark.read_text("utf-8"), re.MULTILINE))
+    there = lines.get("seed", "").strip(), lines.get("corpus version", "").strip()
+    if there != (str(seed), str(VERSION)):
+        raise ValueError(
+            f"{mark.parent}: holds a practice corpus of seed {there[0] or '?'} and version "
+            f"{there[1] or '?'}, not of seed {seed} and version {VERSION}; "
+            "remove that folder or name another"
+        )
+    return {int(actor) for actor in lines.get("actors", "").split()}
+
+
+def _refuse_recordings(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        try:
+            ClipName.parse(path)
+        except ValueError:
+            continue
+        if path.suffix.lower() in (".wav", ".mp4"):
+            raise FileExistsError(
+                f"{folder}: holds recordings that are not a practice corpus ({path.name}); "
+                "name another folder, so that the two never mix"
+            )
+
+
+def _sweep(part: Path) -> None:
+    """Remove what a killed run left behind, but nothing that a run beside this one writes."""
+    try:
+        if time.time() - part.stat().st_mtime > _STALE_S:
+            part.unlink()
+    except FileNotFoundError:
+        pass  # its run has just finished it

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 
 import cv2
 import numpy as np
@@ -24,15 +24,18 @@ from avlib.ravdess import ClipName
 
 WIDTH, HEIGHT = 320, 180  # pixels of a frame
 Color = tuple[int, int, int]  # RGB
+_HOLD = 2  # frames that show one drawing: animators' "on twos", half the work
 _FINER = 2  # drawn this many times larger, then averaged down, for smooth edges
 _SHIFT = 4  # OpenCV takes points in sixteenths of a pixel
 _CENTER = np.array([WIDTH / 2, 91.0])  # of the head, in pixels of a frame
 _SIDES = (-1, 1)
+_ACROSS_EYE = np.linspace(-1, 1, 15)
+_ACROSS_LIP = np.linspace(-1, 1, 17)
 _LOOKS, _FACE = 5, 6  # first keys of the random numbers here, see performance.py
 
 _SKINS = (
-    *((244, 208, 180), (198, 140, 100), (232, 186, 150), (141, 92, 62), (250, 220, 198)),
-    *((218, 164, 124), (112, 72, 50), (238, 196, 164)),
+    *((244, 208, 180), (212, 156, 118), (232, 186, 150), (190, 134, 98), (244, 210, 188)),
+    *((218, 164, 124), (170, 116, 82), (238, 196, 164)),
 )
 _HAIRS = (
     *((62, 42, 30), (28, 24, 24), (158, 112, 60), (34, 26, 22), (214, 176, 104)),
@@ -74,7 +77,7 @@ class Looks:
     shirt: Color = _SHIRTS[0]
     lip: Color = (196, 112, 104)
     style: str = "short"
-    brow_y: float = -25.0
+    brow_y: float = -22.0
     brow_thickness: float = 5.0
     brow_arch: float = 2.0
     eye_x: float = 21.0
@@ -112,25 +115,25 @@ def looks_of(actor: int) -> Looks:
     skin = _SKINS[(actor * 5 + generation) % len(_SKINS)]
     rouge = (200, 84, 92) if not man else (176, 96, 86)
     return Looks(
-        width=rng.uniform(0.94, 1.05),
-        jaw=rng.uniform(0.98, 1.1) if man else rng.uniform(0.84, 0.96),
+        width=rng.uniform(0.98, 1.03),
+        jaw=rng.uniform(1.0, 1.06) if man else rng.uniform(0.9, 0.96),
         skin=skin,
-        hair=_HAIRS[(actor * 4 + generation) % len(_HAIRS)],
+        hair=_HAIRS[(actor * 2 + generation) % len(_HAIRS)],
         iris=_IRISES[actor % len(_IRISES)],
         shirt=_SHIRTS[actor % len(_SHIRTS)],
         lip=_mix(skin, rouge, 0.6 if not man else 0.5),
         style=(_MALE_HAIR if man else _FEMALE_HAIR)[generation % 4],
-        brow_y=rng.uniform(-26.0, -23.5),
-        brow_thickness=rng.uniform(5.0, 6.2) if man else rng.uniform(3.4, 4.4),
-        brow_arch=rng.uniform(0.5, 2.0) if man else rng.uniform(2.0, 3.5),
-        eye_x=rng.uniform(20.0, 22.5),
-        eye_width=rng.uniform(10.5, 12.0),
-        eye_height=rng.uniform(9.0, 10.0) if man else rng.uniform(10.0, 11.2),
+        brow_y=rng.uniform(-22.8, -21.8),
+        brow_thickness=rng.uniform(6.0, 7.0) if man else rng.uniform(4.8, 5.6),
+        brow_arch=rng.uniform(1.0, 2.0) if man else rng.uniform(2.0, 3.0),
+        eye_x=rng.uniform(21.0, 22.0),
+        eye_width=rng.uniform(12.0, 13.0),
+        eye_height=rng.uniform(12.0, 13.0) if man else rng.uniform(13.0, 14.0),
         nose_width=rng.uniform(8.5, 10.5) if man else rng.uniform(7.0, 8.5),
-        nose_y=rng.uniform(16.0, 19.0),
-        mouth_y=rng.uniform(37.0, 39.5),
-        mouth_width=rng.uniform(16.0, 18.5),
-        lip_thickness=rng.uniform(3.0, 4.0) if man else rng.uniform(4.0, 5.2),
+        nose_y=rng.uniform(15.5, 17.0),
+        mouth_y=rng.uniform(37.0, 38.0),
+        mouth_width=rng.uniform(18.5, 20.5),
+        lip_thickness=rng.uniform(3.6, 4.4) if man else rng.uniform(4.4, 5.2),
         stubble=float(man and rng.random() < 0.4),
         light=rng.uniform(-1.0, 1.0),
     )
@@ -165,8 +168,11 @@ def frames(
     intensities = time_course(row, sound, rng)
     poses = _sway(len(intensities), rng)
     looks = looks_of(name.actor)
-    for at_once, pose in zip(intensities, poses, strict=True):
-        yield draw(looks, dict(zip(ACTION_UNITS, at_once, strict=True)), tuple(pose))
+    drawing = None
+    for number, (at_once, pose) in enumerate(zip(intensities, poses, strict=True)):
+        if number % _HOLD == 0:
+            drawing = draw(looks, dict(zip(ACTION_UNITS, at_once, strict=True)), tuple(pose))
+        yield drawing
 
 
 def apex(name: ClipName, row: Mapping[str, float]) -> np.ndarray:
@@ -254,7 +260,7 @@ def _sway(count: int, rng: np.random.Generator) -> np.ndarray:
     phases = rng.uniform(0, 2 * np.pi, size=(2, 3))
     cycles = np.arange(count)[:, None] / float(FRAME_RATE) * rng.uniform(0.2, 0.6, size=(2, 1, 3))
     waves = np.sin(2 * np.pi * cycles + phases[:, None]).mean(axis=0)
-    return waves * (2.0, 1.2, 0.025) + rng.normal(0, (1.5, 1.0, 0.02))
+    return waves * (1.2, 0.8, 0.015) + rng.normal(0, (0.6, 0.5, 0.01))
 
 
 def draw(
@@ -283,7 +289,7 @@ def draw(
     """
     units = dict.fromkeys(ACTION_UNITS, 0.0) | dict(action_units)
     pen = _Pen(_backdrop(looks).copy(), pose)
-    jaw = _reach(units["AU26"], 3.2, 14)
+    jaw = _reach(units["AU26"], 3.8, 14)
     _draw_head(pen, looks, jaw)
     _draw_nose_and_cheeks(pen, looks, units)
     for side in _SIDES:
@@ -331,7 +337,7 @@ def _draw_head(pen: _Pen, looks: Looks, jaw: float) -> None:
     if looks.stubble:
         low = dropped[outline[:, 1] > 14]
         upper = _smooth([(-39, 14), (-26, 26), (0, 25), (26, 26), (39, 14)]) * (looks.width, 1)
-        pen.fill(np.concatenate([low, upper[::-1]]), _mix(looks.skin, looks.hair, 0.22))
+        pen.fill(np.concatenate([low, upper[::-1]]), _mix(looks.skin, looks.hair, 0.12))
 
 
 @cache
@@ -350,15 +356,15 @@ def _draw_nose_and_cheeks(pen: _Pen, looks: Looks, units: Mapping[str, float]) -
     nose_y, half = looks.nose_y - wrinkled, looks.nose_width + 0.3 * wrinkled
     for side in _SIDES:
         cheek = _oval((side * 30 * looks.width, 17 - raised), 10, 7)
-        pen.fill(cheek, _mix(looks.skin, (222, 108, 96), 0.13 + 0.05 * min(raised, 4)))
+        pen.fill(cheek, _mix(looks.skin, (222, 108, 96), round(0.1 + 0.05 * min(raised, 4), 2)))
         under_eye = _smooth([(15, 5 - raised / 2), (24, 8 - raised), (34, 4 - raised)])
-        _crease(pen, under_eye * (side, 1), looks, units["AU06"] * 0.45, 1.2)
+        _crease(pen, under_eye * (side, 1), looks, (units["AU06"] - 0.3) * 0.5, 1.0)
         fold = [(half + 2, nose_y - 1), (half + 10, nose_y + 9), (half + 12, nose_y + 19)]
-        deep = 0.4 * units["AU10"] + 0.2 * units["AU12"] + 0.2 * units["AU09"]
-        _crease(pen, _smooth(fold) * (side, 1), looks, deep, 1.4)
+        deep = 0.3 * units["AU10"] + 0.2 * units["AU12"] + 0.15 * units["AU09"] - 0.2
+        _crease(pen, _smooth(fold) * (side, 1), looks, deep, 1.1)
         for step in (0, 1, 2):  # across the bridge of the nose
             wrinkle = [(1.5, -3 + 4 * step), (6 + step, -6 + 4 * step)]
-            _crease(pen, np.array(wrinkle) * (side, 1), looks, units["AU09"] * 0.5, 1.1)
+            _crease(pen, np.array(wrinkle) * (side, 1), looks, (units["AU09"] - 0.5) * 0.5, 1.0)
         wing = _smooth([(half - 4, nose_y - 6), (half, nose_y - 1), (half - 3, nose_y + 3)])
         pen.line(wing * (side, 1), _mix(looks.skin, shade, 0.7), 1.3)
         pen.fill(_oval((side * half * 0.45, nose_y + 2.5), 2.2, 1.3), _mix(looks.skin, shade, 1.2))
@@ -372,21 +378,21 @@ def _draw_nose_and_cheeks(pen: _Pen, looks: Looks, units: Mapping[str, float]) -
 
 
 def _draw_eye(pen: _Pen, looks: Looks, units: Mapping[str, float], side: int) -> None:
-    opened = 0.6 * looks.eye_height + _reach(units["AU05"], 2.4, 6)
-    opened -= _reach(units["AU07"], 0.9, 2.5)
-    lower = 0.4 * looks.eye_height - _reach(units["AU07"], 1.0, 2.4)
-    lower -= _reach(units["AU06"], 0.9, 1.8)
+    opened = 0.6 * looks.eye_height + _reach(units["AU05"], 4.5, 9)
+    opened -= _reach(units["AU07"], 1.4, 3.5)
+    lower = 0.4 * looks.eye_height - _reach(units["AU07"], 1.3, 3.0)
+    lower -= _reach(units["AU06"], 1.2, 2.4)
     lower = max(lower, 0.4)
     closed = min(units["AU45"] / HIGHEST_ACTION_UNIT * 1.15, 1.0)
     upper = (1 - closed) * max(opened, 1.2) - closed * lower
 
-    across = np.linspace(-1, 1, 15)
-    arch = np.sqrt(1 - 0.96 * across**2) - 0.2 * (1 - across**2) * 0
+    across = _ACROSS_EYE
+    arch = (np.sqrt(1 - 0.96 * across**2) - 0.2) / 0.8
     corner_y = -0.8 * across  # the outer corner lies a little higher
     horizontal = side * (looks.eye_x + across * looks.eye_width)
     middle_y = -6.0
-    top = np.stack([horizontal, middle_y + corner_y - upper * (arch - 0.2) / 0.8], axis=1)
-    bottom = np.stack([horizontal, middle_y + corner_y + lower * (arch - 0.2) / 0.8], axis=1)
+    top = np.stack([horizontal, middle_y + corner_y - upper * arch], axis=1)
+    bottom = np.stack([horizontal, middle_y + corner_y + lower * arch], axis=1)
 
     lid = top - (0, 3.4 + 0.25 * max(upper, 0))
     pen.line(lid[2:-1], _mix(looks.skin, _shade(looks), 0.6), 1.1)
@@ -405,45 +411,45 @@ def _draw_eye(pen: _Pen, looks: Looks, units: Mapping[str, float], side: int) ->
     pen.line(bottom[1:-1], _mix(looks.skin, _shade(looks), 0.8), 1.0)
     pen.line(top, (30, 22, 22), 2.4 if looks.brow_thickness < 4.6 else 1.8)
     tight = np.stack([horizontal, bottom[:, 1] + 3.2], axis=1)[3:-3]
-    _crease(pen, tight, looks, units["AU07"] * 0.35, 1.1)
+    _crease(pen, tight, looks, (units["AU07"] - 0.8) * 0.35, 1.0)
 
 
 def _draw_brow(pen: _Pen, looks: Looks, units: Mapping[str, float], side: int) -> None:
-    inner_up = _reach(units["AU01"], 5.5, 13)
-    outer_up = _reach(units["AU02"], 5.5, 13)
-    lowered = _reach(units["AU04"], 4.5, 9)
-    together = _reach(units["AU04"], 2.2, 4.5)
+    inner_up = _reach(units["AU01"], 10.0, 19)
+    outer_up = _reach(units["AU02"], 9.5, 18)
+    lowered = _reach(units["AU04"], 5.0, 11)
+    together = _reach(units["AU04"], 3.0, 5.5)
     pulled = _reach(units["AU09"], 1.2, 3)
     base, arch = looks.brow_y, looks.brow_arch
-    inner = (9.5 - together, base + 3 - inner_up + lowered + pulled)
+    inner = (9.5 - together, base + 2.5 - inner_up + lowered + pulled)
     middle = (22 - together / 2, base - arch + 1 - 0.45 * (inner_up + outer_up) + 0.55 * lowered)
-    outer = (36, base + 4 - outer_up + 0.2 * lowered)
+    outer = (36, base + 7.5 - outer_up + 0.2 * lowered)
     spine = _smooth([inner, middle, outer])
     taper = looks.brow_thickness / 2 * np.linspace(1.0, 0.25, len(spine))[:, None] * (0, 1)
-    hair = _mix(looks.hair, (20, 16, 14), 0.45)
+    hair = _mix(looks.hair, (28, 20, 18), 0.75)
     pen.fill(np.concatenate([spine - taper, (spine + taper)[::-1]]) * (side, 1), hair)
 
     furrow = np.array([(3.6 - together / 3, inner[1] - 6), (3.0 - together / 3, inner[1] + 4)])
-    _crease(pen, furrow * (side, 1), looks, units["AU04"] * 0.6, 1.4)
+    _crease(pen, furrow * (side, 1), looks, (units["AU04"] - 0.6) * 0.6, 1.2)
     for step in (7, 12):  # lines across the forehead, where its muscle lifts the brows
         across = _smooth([(0, inner[1] - step), (12, inner[1] - step - 1), (24, middle[1] - step)])
         raised = units["AU01"] if step == 7 else (units["AU01"] + units["AU02"]) / 2
-        _crease(pen, across * (side, 1), looks, (raised - 0.7) * 0.4, 1.1)
+        _crease(pen, across * (side, 1), looks, (raised - 0.9) * 0.35, 1.0)
 
 
 def _draw_mouth(pen: _Pen, looks: Looks, units: Mapping[str, float], jaw: float) -> None:
-    smile, frown = _reach(units["AU12"], 3.4, 9), _reach(units["AU15"], 4.5, 9)
-    tight, chin = _reach(units["AU23"], 4.0, 5), _reach(units["AU17"], 4.5, 7)
-    lifted = _reach(units["AU10"], 2.4, 6)
-    parted = _reach(units["AU25"], 2.6, 13)
-    half = looks.mouth_width + 0.75 * smile + _reach(units["AU20"], 3.6, 8)
-    half -= tight + 0.25 * jaw + 0.1 * parted
+    smile, frown = _reach(units["AU12"], 4.5, 12), _reach(units["AU15"], 7.0, 12)
+    tight, chin = _reach(units["AU23"], 4.0, 5), _reach(units["AU17"], 6.0, 8)
+    lifted = _reach(units["AU10"], 3.6, 8)
+    parted = _reach(units["AU25"], 3.8, 16)
+    half = looks.mouth_width + 0.75 * smile + _reach(units["AU20"], 4.5, 9)
+    half -= tight + 0.35 * jaw + 0.1 * parted
     thick = looks.lip_thickness * max(1 - 0.16 * tight, 0.3)
 
     rest = looks.mouth_y + 0.25 * jaw
-    corner_y = rest - smile + frown + 0.2 * parted
-    roof = rest - lifted - 0.25 * parted
-    floor = rest + 0.75 * parted + min(0.55 * jaw, 1.2 * parted) - 0.7 * chin
+    corner_y = rest - smile + frown + 0.3 * parted - 0.4 * lifted
+    roof = rest - lifted - 0.05 * parted
+    floor = rest + 0.95 * parted + min(0.75 * jaw, 1.5 * parted) - 0.7 * chin
     floor = max(floor, roof)
     top = roof - thick * 0.9
     foot = floor + thick * 1.25
@@ -470,19 +476,19 @@ def _draw_mouth(pen: _Pen, looks: Looks, units: Mapping[str, float], jaw: float)
 
     for side in _SIDES:
         dimple = corner + np.array([(2.5, -4), (4.5, 0), (2.5, 4)])
-        _crease(pen, _smooth(dimple) * (side, 1), looks, units["AU14"] * 0.55, 1.5)
+        _crease(pen, _smooth(dimple) * (side, 1), looks, (units["AU14"] - 0.4) * 0.6, 1.2)
         drawn_down = corner + np.array([(0, 0), (2.5, 3.5)])
-        _crease(pen, drawn_down * (side, 1), looks, units["AU15"] * 0.7, 1.5)
+        _crease(pen, drawn_down * (side, 1), looks, (units["AU15"] - 0.3) * 0.8, 1.2)
     under = foot + 4.5
     shadow = _smooth([(-8, under), (0, under + 1.2 - chin * 0.6), (8, under)])
     pen.line(shadow, _mix(looks.skin, _shade(looks), 0.45), 1.2)
     boss = _smooth([(-9, under + 7), (0, under + 3.5 - chin * 0.4), (9, under + 7)])
-    _crease(pen, boss, looks, units["AU17"] * 1.1, 1.4)
+    _crease(pen, boss, looks, (units["AU17"] - 0.1) * 1.2, 1.2)
 
 
 def _lip(corner: np.ndarray, middle_y: float, dip: float = 0.0) -> np.ndarray:
     """A lip's edge from the left corner over a given height in the middle to the right."""
-    across = np.linspace(-1, 1, 17)
+    across = _ACROSS_LIP
     bow = 1 - np.abs(across) ** 2.4
     notch = dip * np.exp(-((across / 0.16) ** 2))  # the cupid's bow
     vertical = corner[1] + (middle_y - corner[1]) * bow + notch
@@ -548,16 +554,18 @@ def _light(side: float) -> np.ndarray:
     """How much light falls on each pixel: (180, 320, 3), uint8, 255 is all of it."""
     across = np.linspace(-1, 1, WIDTH)[None]
     down = np.linspace(0, 1, HEIGHT)[:, None]
-    share = 1 - 0.16 * (1 - side * across) / 2 * abs(side) - 0.06 * down
+    share = 1 - 0.1 * (1 - side * across) / 2 * abs(side) - 0.06 * down
     return np.repeat((255 * share).astype(np.uint8)[:, :, None], 3, axis=2)
 
 
 def _crease(pen: _Pen, points: np.ndarray, looks: Looks, depth: float, width: float) -> None:
     """A line in the skin that comes up with `depth`, from 0 (not there) to 1."""
-    if depth > 0.04:
-        pen.line(points, _mix(looks.skin, _shade(looks), min(depth, 1.0)), width)
+    if depth > 0.1:
+        shade = _mix(looks.skin, _shade(looks), round(min(depth, 1.0), 1))
+        pen.line(points, shade, width)
 
 
+@cache
 def _shade(looks: Looks) -> Color:
     return _mix(looks.skin, (70, 26, 20), 0.45)
 
@@ -567,7 +575,7 @@ def _reach(intensity: float, per_unit: float, most: float) -> float:
     return most * float(np.tanh(per_unit * intensity / most))
 
 
-@lru_cache(maxsize=4096)
+@cache
 def _mix(color: Color, other: Color, share: float) -> Color:
     return tuple(
         int(min(max(one + share * (two - one), 0), 255))
