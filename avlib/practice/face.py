@@ -38,8 +38,8 @@ _SKINS = (
     *((218, 164, 124), (170, 116, 82), (238, 196, 164)),
 )
 _HAIRS = (
-    *((62, 42, 30), (28, 24, 24), (158, 112, 60), (34, 26, 22), (214, 176, 104)),
-    *((92, 54, 32), (22, 20, 22), (150, 70, 36), (120, 116, 112)),
+    *((62, 42, 30), (34, 28, 28), (112, 78, 46), (44, 34, 28), (132, 98, 58)),
+    *((84, 50, 32), (28, 26, 30), (116, 58, 34), (88, 82, 80)),
 )
 _IRISES = ((84, 58, 36), (70, 104, 140), (92, 112, 70), (54, 38, 28), (104, 128, 146))
 _SHIRTS = ((36, 38, 46), (24, 26, 30), (52, 44, 50), (32, 44, 56), (46, 46, 44))
@@ -115,25 +115,25 @@ def looks_of(actor: int) -> Looks:
     skin = _SKINS[(actor * 5 + generation) % len(_SKINS)]
     rouge = (200, 84, 92) if not man else (176, 96, 86)
     return Looks(
-        width=rng.uniform(0.98, 1.03),
-        jaw=rng.uniform(1.0, 1.06) if man else rng.uniform(0.9, 0.96),
+        width=rng.uniform(0.99, 1.02),
+        jaw=rng.uniform(1.0, 1.05) if man else rng.uniform(0.92, 0.97),
         skin=skin,
         hair=_HAIRS[(actor * 2 + generation) % len(_HAIRS)],
         iris=_IRISES[actor % len(_IRISES)],
         shirt=_SHIRTS[actor % len(_SHIRTS)],
         lip=_mix(skin, rouge, 0.6 if not man else 0.5),
         style=(_MALE_HAIR if man else _FEMALE_HAIR)[generation % 4],
-        brow_y=rng.uniform(-22.8, -21.8),
-        brow_thickness=rng.uniform(6.0, 7.0) if man else rng.uniform(4.8, 5.6),
-        brow_arch=rng.uniform(1.0, 2.0) if man else rng.uniform(2.0, 3.0),
-        eye_x=rng.uniform(21.0, 22.0),
-        eye_width=rng.uniform(12.0, 13.0),
-        eye_height=rng.uniform(12.0, 13.0) if man else rng.uniform(13.0, 14.0),
+        brow_y=rng.uniform(-22.5, -22.0),
+        brow_thickness=rng.uniform(6.0, 6.5) if man else rng.uniform(5.4, 5.9),
+        brow_arch=rng.uniform(1.5, 2.0) if man else rng.uniform(2.0, 2.5),
+        eye_x=rng.uniform(21.2, 21.8),
+        eye_width=rng.uniform(12.2, 12.8),
+        eye_height=rng.uniform(12.6, 13.0) if man else rng.uniform(13.0, 13.6),
         nose_width=rng.uniform(8.5, 10.5) if man else rng.uniform(7.0, 8.5),
-        nose_y=rng.uniform(15.5, 17.0),
-        mouth_y=rng.uniform(37.0, 38.0),
-        mouth_width=rng.uniform(18.5, 20.5),
-        lip_thickness=rng.uniform(3.6, 4.4) if man else rng.uniform(4.4, 5.2),
+        nose_y=rng.uniform(15.5, 16.5),
+        mouth_y=rng.uniform(37.2, 37.8),
+        mouth_width=rng.uniform(19.0, 20.0),
+        lip_thickness=rng.uniform(3.8, 4.3) if man else rng.uniform(4.4, 4.9),
         stubble=float(man and rng.random() < 0.4),
         light=rng.uniform(-1.0, 1.0),
     )
@@ -356,7 +356,7 @@ def _draw_nose_and_cheeks(pen: _Pen, looks: Looks, units: Mapping[str, float]) -
     nose_y, half = looks.nose_y - wrinkled, looks.nose_width + 0.3 * wrinkled
     for side in _SIDES:
         cheek = _oval((side * 30 * looks.width, 17 - raised), 10, 7)
-        pen.fill(cheek, _mix(looks.skin, (222, 108, 96), round(0.1 + 0.05 * min(raised, 4), 2)))
+        pen.fill(cheek, _mix(looks.skin, (222, 108, 96), round(0.08 + 0.06 * min(raised, 5), 2)))
         under_eye = _smooth([(15, 5 - raised / 2), (24, 8 - raised), (34, 4 - raised)])
         _crease(pen, under_eye * (side, 1), looks, (units["AU06"] - 0.3) * 0.5, 1.0)
         fold = [(half + 2, nose_y - 1), (half + 10, nose_y + 9), (half + 12, nose_y + 19)]
@@ -409,7 +409,7 @@ def _draw_eye(pen: _Pen, looks: Looks, units: Mapping[str, float], side: int) ->
         if upper > 3:
             pen.fill(_oval((side * looks.eye_x + 1.8, middle_y - 2.6), 1.2, 1.2), (255, 255, 255))
     pen.line(bottom[1:-1], _mix(looks.skin, _shade(looks), 0.8), 1.0)
-    pen.line(top, (30, 22, 22), 2.4 if looks.brow_thickness < 4.6 else 1.8)
+    pen.line(top, (30, 22, 22), 2.4 if looks.brow_thickness < 6.0 else 1.9)
     tight = np.stack([horizontal, bottom[:, 1] + 3.2], axis=1)[3:-3]
     _crease(pen, tight, looks, (units["AU07"] - 0.8) * 0.35, 1.0)
 
@@ -464,12 +464,12 @@ def _draw_mouth(pen: _Pen, looks: Looks, units: Mapping[str, float], jaw: float)
     gap = floor - roof
     if gap > 0.8:
         pen.fill(np.concatenate([inner_top, inner_foot[::-1]]), (84, 26, 30))
-        teeth = np.minimum(inner_top[:, 1] + min(0.42 * gap, 5.0), inner_foot[:, 1])
+        teeth = np.minimum(inner_top[:, 1] + min(0.32 * gap, 3.6), inner_foot[:, 1])
         edge = np.stack([inner_top[:, 0], teeth], axis=1)
         pen.fill(np.concatenate([inner_top, edge[::-1]])[1:-1], (246, 243, 236))
         if gap > 7:
             tongue = _oval((0, floor - 0.14 * gap), 0.5 * half, 0.16 * gap)
-            pen.fill(tongue, (188, 86, 88))
+            pen.fill(tongue, (150, 62, 66))
     pen.line(inner_top, (104, 44, 44), 1.0)
     if gap <= 0.8:
         pen.line(inner_top, (96, 40, 40), 1.4)
@@ -498,8 +498,8 @@ def _lip(corner: np.ndarray, middle_y: float, dip: float = 0.0) -> np.ndarray:
 def _draw_back_hair(pen: _Pen, looks: Looks) -> None:
     wide = looks.width
     if looks.style in ("long", "bob"):
-        ends = 92 if looks.style == "long" else 44
-        side = [(40, -64), (58, -30), (60, 10), (62, ends - 14), (50, ends)]
+        ends = 72 if looks.style == "long" else 42
+        side = [(40, -64), (53, -30), (54, 10), (53, ends - 14), (42, ends)]
         ring = [(0, -80), *side, *((-across, down) for across, down in reversed(side))]
         pen.fill(_smooth(ring, closed=True) * (wide, 1), looks.hair)
     elif looks.style == "bun":
@@ -507,8 +507,8 @@ def _draw_back_hair(pen: _Pen, looks: Looks) -> None:
         pen.fill(_oval((0, -22), 52 * wide, 54), looks.hair)
     elif looks.style == "curls":
         for angle in np.linspace(-0.25 * np.pi, 1.25 * np.pi, 15):
-            center = (53 * wide * np.cos(angle), -20 - 48 * np.sin(angle))
-            pen.fill(_oval(center, 16, 16), looks.hair)
+            center = (46 * wide * np.cos(angle), -20 - 46 * np.sin(angle))
+            pen.fill(_oval(center, 13, 13), looks.hair)
     else:
         pen.fill(_oval((0, -24), 51 * wide, 51), looks.hair)
 
@@ -516,14 +516,14 @@ def _draw_back_hair(pen: _Pen, looks: Looks) -> None:
 def _draw_front_hair(pen: _Pen, looks: Looks) -> None:
     crown = [(-51, -14), (-53, -40), (-34, -70), (0, -79), (34, -70), (53, -40), (51, -14)]
     hairlines = {
-        "short": [(46, -34), (34, -48), (0, -52), (-34, -48), (-46, -34)],
-        "parted": [(46, -30), (38, -46), (6, -50), (-22, -60), (-40, -44), (-46, -30)],
-        "curly": [(45, -30), (36, -46), (18, -50), (0, -46), (-18, -51), (-36, -45), (-45, -30)],
-        "receding": [(47, -34), (36, -60), (14, -58), (0, -54), (-14, -58), (-36, -60), (-47, -34)],
-        "long": [(47, 0), (40, -38), (4, -62), (-4, -62), (-40, -38), (-47, 0)],
-        "bob": [(48, 4), (42, -36), (20, -44), (-6, -47), (-34, -42), (-42, -34), (-48, 4)],
-        "bun": [(47, -22), (38, -46), (0, -58), (-38, -46), (-47, -22)],
-        "curls": [(47, -16), (40, -38), (20, -50), (0, -47), (-20, -50), (-40, -38), (-47, -16)],
+        "short": [(46, -32), (34, -47), (0, -50), (-34, -47), (-46, -32)],
+        "parted": [(46, -30), (38, -45), (6, -48), (-20, -56), (-38, -45), (-46, -30)],
+        "curly": [(45, -30), (36, -46), (18, -50), (0, -47), (-18, -51), (-36, -45), (-45, -30)],
+        "receding": [(47, -34), (37, -52), (16, -53), (0, -50), (-16, -53), (-37, -52), (-47, -34)],
+        "long": [(47, -20), (40, -40), (6, -56), (-6, -56), (-40, -40), (-47, -20)],
+        "bob": [(47, -20), (42, -38), (20, -46), (-6, -49), (-34, -44), (-42, -36), (-47, -20)],
+        "bun": [(47, -24), (38, -46), (0, -53), (-38, -46), (-47, -24)],
+        "curls": [(47, -22), (40, -40), (20, -50), (0, -48), (-20, -50), (-40, -40), (-47, -22)],
     }
     whole = np.concatenate([_smooth(crown), _smooth(hairlines[looks.style])])
     pen.fill(whole * (looks.width, 1), looks.hair)
