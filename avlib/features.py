@@ -239,15 +239,14 @@ def build(
         return store
     try:
         _prepare(partial, header)
-        work = (
+        tasks = [
             delayed(_write_clip)(partial, row["clip"], row["sound"], row["picture"], recipe)
             for row in clips.to_dict("records")
             if not (partial / f"{row['clip']}.npz").exists()
-        )
-        todo = sum(not (partial / f"{clip}.npz").exists() for clip in clips["clip"])
-        running = Parallel(n_jobs=jobs or os.cpu_count(), return_as="generator_unordered")(work)
+        ]
+        written = Parallel(n_jobs=jobs or os.cpu_count(), return_as="generator_unordered")(tasks)
         for _ in tqdm(
-            running, "features", total=todo, unit="clip", disable=not progress or not todo
+            written, "features", len(tasks), unit="clip", disable=not (progress and tasks)
         ):
             pass
         _join(partial, clips, header)
