@@ -371,7 +371,7 @@ def draw_auxiliary(runs: Mapping[float, pd.DataFrame], weight: float) -> Picture
     Parameters
     ----------
     runs : mapping of float to DataFrame
-        Auxiliary weight → what `training.fit` returned.
+        Auxiliary weight → what `training.fit` returned; one of them with the paper's weight, 1.
     weight : float
         Which run.
 
@@ -401,7 +401,7 @@ def draw_auxiliary(runs: Mapping[float, pd.DataFrame], weight: float) -> Picture
 def auxiliary_slider(runs: Mapping[float, pd.DataFrame]) -> Explorer:
     """Slide over runs that were trained with different auxiliary weights (lesson 04)."""
     weights = widgets.SelectionSlider(
-        options=sorted(runs), value=sorted(runs)[-1], description="auxiliary weight"
+        options=sorted(runs), value=1.0, description="auxiliary weight"
     )
     return Explorer(
         lambda weight: draw_auxiliary(runs, weight),
