@@ -20,6 +20,7 @@ _ROOMS = (
     "plots",
     "practice",
     "ravdess",
+    "realism",
     "splits",
     "training",
     "video",

@@ -20,8 +20,6 @@ import pandas as pd
 from avlib import __version__, features, ravdess
 from avlib.features import FeatureStore, Recipe
 
-PRACTICE_ACTORS = 8
-
 
 def home() -> Path:
     """The folder that holds ``notebooks/`` and ``data/``: the checkout, else where one stands."""
@@ -65,7 +63,7 @@ def recordings(make: bool = True) -> Path:
         if make:
             from avlib import practice
 
-            practice.write(folder, actors=PRACTICE_ACTORS)
+            practice.write(folder)
     return folder
 
 
@@ -119,7 +117,7 @@ def with_picture(clips: pd.DataFrame) -> pd.DataFrame:
 
     folder = data_folder() / "practice"
     print("No video among these recordings: the picture half uses the practice corpus.")
-    return ravdess.index(practice.write(folder, actors=PRACTICE_ACTORS))
+    return ravdess.index(practice.write(folder))
 
 
 def store(clips: pd.DataFrame, recipe: Recipe) -> FeatureStore:

@@ -118,7 +118,16 @@ def confusion(answers: pd.DataFrame) -> pd.DataFrame:
     -----
     Taught in lesson 05.
     """
-    counts = confusion_matrix(answers["label"], decided(answers), labels=list(CODES))
+    return named(confusion_matrix(answers["label"], decided(answers), labels=list(CODES)))
+
+
+def named(counts: np.ndarray) -> pd.DataFrame:
+    """Write the emotions' names on both sides of an 8 × 8 table of counts.
+
+    Notes
+    -----
+    Taught in lesson 05.
+    """
     return pd.DataFrame(
         counts, pd.Index(EMOTIONS, name="acted"), pd.Index(EMOTIONS, name="decided")
     )

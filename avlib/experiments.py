@@ -7,12 +7,19 @@ Taught in notebooks/05-the-accuracy-comparison.ipynb.
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from importlib.metadata import version
+from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
+from joblib import Parallel, delayed
 from torch import nn
+from tqdm.auto import tqdm
 
 from avlib import __version__, evaluation, loaders, networks, splits, training
 from avlib.features import FeatureStore
@@ -62,11 +69,7 @@ def table1(
     -----
     Taught in lesson 05. Source: the paper's Table I and Fig. 4.
     """
-    if store.pairs is None:
-        raise ValueError(
-            f"{store.folder}: holds sound alone, and table1 needs frame pairs; build a store with "
-            "pictures, or use `run audio`"
-        )
+    _require_pictures(store, "table1")
     split = splits.split(store.rows, unit, settings.seed)
     samples = loaders.to_device(store, split.train)
     result = _circumstances("table1", store, settings) | {"split": _describe(store, split)}
@@ -130,6 +133,76 @@ def audio_folds(
     }
 
 
+def protocols(
+    store: FeatureStore,
+    units: Sequence[str] = ("pair", "clip", "actor"),
+    seeds: int = 3,
+    settings: Training = Training(),  # noqa: B008 (frozen)
+    jobs: int | None = None,
+    progress: bool = True,
+) -> dict[str, object]:
+    """Train the three networks under several splits: what an accuracy owes to the split.
+
+    Parameters
+    ----------
+    store : FeatureStore
+        With pictures, on disk.
+    units : sequence of {"pair", "clip", "take", "actor"}
+        What the splits keep whole.
+    seeds : int
+        Runs of each network and unit, with seeds 0 to this less one; each seed draws its split,
+        its first weights and its order of rows.
+    settings : Training
+        Its seed is not used.
+    jobs : int, optional
+        Runs at a time, each on one processor; by default one for each processor.
+    progress : bool
+        Show a bar.
+
+    Returns
+    -------
+    dict
+        ``runs``: for each its ``network``, ``unit``, ``seed``, the scores of its test side as
+        `scores` gives them, the actors there, and the ``confusion`` by clip (acted × decided).
+
+    Raises
+    ------
+    ValueError
+        As `table1`.
+
+    Notes
+    -----
+    One thread a run, so that the result depends on the seeds alone and not on how many
+    processors there are. Taught in lesson 05.
+    """
+    _require_pictures(store, "protocols")
+    tasks = [
+        delayed(_protocol_run)(store.folder, name, unit, replace(settings, seed=seed))
+        for seed, unit, name in product(range(seeds), units, PAPER_TABLE_1)
+    ]
+    done = Parallel(n_jobs=jobs or os.cpu_count(), return_as="generator")(tasks)
+    bar = tqdm(done, "networks", len(tasks), unit="run", disable=not progress)
+    return _circumstances("protocols", store, settings) | {"runs": list(bar)}
+
+
+def _protocol_run(folder: Path, name: str, unit: str, settings: Training) -> dict[str, object]:
+    torch.set_num_threads(1)
+    store = FeatureStore.open(folder)
+    split = splits.split(store.rows, unit, settings.seed)
+    samples = loaders.to_device(store, split.train)
+    network = make_network(name, store, settings.seed)
+    training.fit(network, samples, split, settings, progress=False)
+    answers = _answers(network, store, samples, split, "test")
+    return {
+        "network": name,
+        "unit": unit,
+        "seed": settings.seed,
+        "actors": _actors(store, split.test),
+        **scores(answers),
+        "confusion": evaluation.confusion(evaluation.by_clip(answers)).to_numpy().tolist(),
+    }
+
+
 def make_network(name: str, store: FeatureStore, seed: int) -> nn.Module:
     """The ``audio``, ``image`` or ``fusion`` network that fits a store's features.
 
@@ -177,6 +250,14 @@ def summary(result: dict[str, object]) -> pd.DataFrame:
             **{("paper", side): PAPER_TABLE_1[name][side] for side in SIDES},
         }
     return pd.DataFrame(rows).T.round(1)
+
+
+def _require_pictures(store: FeatureStore, experiment: str) -> None:
+    if store.pairs is None:
+        raise ValueError(
+            f"{store.folder}: holds sound alone, and {experiment} needs frame pairs; build a "
+            "store with pictures, or use `run audio`"
+        )
 
 
 def _answers(

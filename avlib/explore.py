@@ -201,7 +201,7 @@ def draw_clip(clips: pd.DataFrame, emotion: int, intensity: int, actor: int) -> 
         grid[0, 1].set_title(f"frame at {middle:.1f} s", fontsize=10)
         grid[0, 1].axis("off")
     words = f"{said}. The waveform lasts {len(sound) / rate:.1f} s; loudest value {loudest:.2f}."
-    return Heard(Picture.of(figure, words), sound, rate, said)
+    return Heard(Picture.of(figure, words, ravdess.corpus(clips)), sound, rate, said)
 
 
 def clip_chooser(clips: pd.DataFrame) -> Explorer:
@@ -216,7 +216,9 @@ def clip_chooser(clips: pd.DataFrame) -> Explorer:
     )
 
 
-def draw_mfcc(sound: np.ndarray, rate: int, coefficients: int, hop: int, window: int) -> Heard:
+def draw_mfcc(
+    sound: np.ndarray, rate: int, coefficients: int, hop: int, window: int, corpus: str
+) -> Heard:
     """The way from a waveform to its MFCCs, in four panels.
 
     Parameters
@@ -228,6 +230,8 @@ def draw_mfcc(sound: np.ndarray, rate: int, coefficients: int, hop: int, window:
         MFCCs to keep.
     hop, window : int
         Samples from one analysis frame to the next, and in one.
+    corpus : str
+        As in `Picture.of`.
 
     Returns
     -------
@@ -257,13 +261,14 @@ def draw_mfcc(sound: np.ndarray, rate: int, coefficients: int, hop: int, window:
         f"{1000 * window / rate:.0f} ms long, one every {1000 * hop / rate:.0f} ms; "
         f"{found.shape[0]} coefficients in {found.shape[1]} frames."
     )
-    return Heard(Picture.of(figure, words), sound, rate, "The sound that the panels show")
+    picture = Picture.of(figure, words, corpus)
+    return Heard(picture, sound, rate, "The sound that the panels show")
 
 
-def mfcc_inspector(sound: np.ndarray, rate: int) -> Explorer:
+def mfcc_inspector(sound: np.ndarray, rate: int, corpus: str) -> Explorer:
     """Move the settings of an MFCC and watch every step; play the sound (lesson 02)."""
     return Explorer(
-        lambda coefficients, hop, window: draw_mfcc(sound, rate, coefficients, hop, window),
+        lambda coefficients, hop, window: draw_mfcc(sound, rate, coefficients, hop, window, corpus),
         "A longer window sees pitch finely and time coarsely. Find the window that splits the "
         "speech into stripes that lie flat.",
         coefficients=_slider("coefficients", 40, 5, 80, 5),
@@ -272,7 +277,7 @@ def mfcc_inspector(sound: np.ndarray, rate: int) -> Explorer:
     )
 
 
-def draw_pairs(path: str | Path, window: float, offset: float, size: int) -> Picture:
+def draw_pairs(path: str | Path, window: float, offset: float, size: int, corpus: str) -> Picture:
     """The frame pairs of a clip.
 
     Parameters
@@ -283,6 +288,8 @@ def draw_pairs(path: str | Path, window: float, offset: float, size: int) -> Pic
         As `video.pair_times` (s).
     size : int
         Side of a frame (pixels).
+    corpus : str
+        As in `Picture.of`.
 
     Returns
     -------
@@ -298,13 +305,13 @@ def draw_pairs(path: str | Path, window: float, offset: float, size: int) -> Pic
         f"{len(pairs)} frame pairs of {size} by {2 * size} pixels, one every {window:g} s, "
         f"the second frame {offset:g} s after the first."
     )
-    return plots.strip(pairs, times, words)
+    return plots.strip(pairs, times, words, corpus)
 
 
-def pair_scrubber(path: str | Path) -> Explorer:
+def pair_scrubber(path: str | Path, corpus: str) -> Explorer:
     """Move window, offset and size of the frame pairs of a clip (lesson 02)."""
     return Explorer(
-        lambda window, offset, size: draw_pairs(path, window, offset, size),
+        lambda window, offset, size: draw_pairs(path, window, offset, size, corpus),
         "What is the smallest size at which you can still tell the emotion?",
         window=_slider("window (s)", 0.5, 0.3, 1.5, 0.1),
         offset=_slider("offset (s)", 0.25, 0.0, 0.5, 0.05),
@@ -352,6 +359,7 @@ def draw_filter(network: torch.nn.Module, samples: Samples, row: int, channel: i
         figure,
         f"Filter {channel} of the first layer, a frame pair, and where the filter answers: "
         f"{100 * share:.0f} % of the places are above zero, the highest is {answer.max():.1f}.",
+        samples.corpus,
     )
 
 
@@ -365,7 +373,7 @@ def filter_viewer(network: torch.nn.Module, samples: Samples, rows: list[int]) -
     )
 
 
-def draw_auxiliary(runs: Mapping[float, pd.DataFrame], weight: float) -> Picture:
+def draw_auxiliary(runs: Mapping[float, pd.DataFrame], weight: float, corpus: str) -> Picture:
     """The validation accuracy of the fusion network's classifiers, for one auxiliary weight.
 
     Parameters
@@ -374,6 +382,8 @@ def draw_auxiliary(runs: Mapping[float, pd.DataFrame], weight: float) -> Picture
         Auxiliary weight → what `training.fit` returned; one of them with the paper's weight, 1.
     weight : float
         Which run.
+    corpus : str
+        As in `Picture.of`.
 
     Returns
     -------
@@ -395,16 +405,17 @@ def draw_auxiliary(runs: Mapping[float, pd.DataFrame], weight: float) -> Picture
     axes.set(xlabel="epoch", ylabel="validation accuracy (%)", ylim=(0, 102))
     axes.set_title(f"auxiliary weight {weight:g}")
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-    return Picture.of(figure, f"Validation accuracy, weight {weight:g}: {', '.join(said)}.")
+    words = f"Validation accuracy, weight {weight:g}: {', '.join(said)}."
+    return Picture.of(figure, words, corpus)
 
 
-def auxiliary_slider(runs: Mapping[float, pd.DataFrame]) -> Explorer:
+def auxiliary_slider(runs: Mapping[float, pd.DataFrame], corpus: str) -> Explorer:
     """Slide over runs that were trained with different auxiliary weights (lesson 04)."""
     weights = widgets.SelectionSlider(
         options=sorted(runs), value=1.0, description="auxiliary weight"
     )
     return Explorer(
-        lambda weight: draw_auxiliary(runs, weight),
+        lambda weight: draw_auxiliary(runs, weight, corpus),
         "Slide to weight 0. What do the two auxiliary heads do, and why?",
         weight=weights,
     )
@@ -452,8 +463,9 @@ def draw_probe(
     right.set(ylim=(0, 1), ylabel="probability")
     right.set_xticks(places, ravdess.EMOTIONS, rotation=30)
     right.legend(frameon=False)
-    words = f"Acted: {ravdess.EMOTIONS[label]}. With sound {'off' if mute else 'on'} and picture "
-    return Picture.of(figure, f"{words}{'off' if blank else 'on'}: {', '.join(said)}.")
+    senses = f"sound {'off' if mute else 'on'} and picture {'off' if blank else 'on'}"
+    words = f"Acted: {ravdess.EMOTIONS[label]}. With {senses}: {', '.join(said)}."
+    return Picture.of(figure, words, samples.corpus)
 
 
 def fusion_probe(network: torch.nn.Module, samples: Samples, rows: list[int]) -> Explorer:

@@ -48,6 +48,8 @@ class Samples:
         Emotion code less one: 0 neutral … 7 surprised.
     image_mean, image_deviation : Tensor, shape (3, 1, 1), float32
         Of each colour over the training rows, on the 0–255 scale.
+    corpus : str
+        What the features were made from: ``practice corpus`` or ``RAVDESS``.
 
     Notes
     -----
@@ -60,6 +62,7 @@ class Samples:
     label: Tensor
     image_mean: Tensor
     image_deviation: Tensor
+    corpus: str
 
 
 class Batch(NamedTuple):
@@ -118,6 +121,7 @@ def to_device(
         label=torch.from_numpy(store.rows["emotion"].to_numpy() - 1).to(device),
         image_mean=image_mean.to(device),
         image_deviation=image_deviation.to(device),
+        corpus=store.corpus,
     )
 
 

@@ -48,7 +48,7 @@ class Picture:
     alt: str
 
     @classmethod
-    def of(cls, figure: Figure, alt: str) -> Picture:
+    def of(cls, figure: Figure, alt: str, corpus: str | None = None) -> Picture:
         """Draw a figure and close it.
 
         Parameters
@@ -56,11 +56,17 @@ class Picture:
         figure : Figure
         alt : str
             The alternative text.
+        corpus : str, optional
+            What recordings it was made from, ``practice corpus`` or ``RAVDESS``; stands in a
+            corner and at the end of the text.
 
         Returns
         -------
         Picture
         """
+        if corpus is not None:
+            alt = f"{alt} Made from: {corpus}."
+            figure.supxlabel(f"made from: {corpus}", x=1, ha="right", fontsize=8, color="#595959")
         drawn = io.BytesIO()
         figure.savefig(drawn, format="png", dpi=figure.dpi, bbox_inches="tight")
         plt.close(figure)
@@ -144,7 +150,7 @@ def heat(
     axes.figure.colorbar(drawn, ax=axes, label=unit)
 
 
-def strip(pairs: np.ndarray, times: np.ndarray, alt: str) -> Picture:
+def strip(pairs: np.ndarray, times: np.ndarray, alt: str, corpus: str | None = None) -> Picture:
     """Show frame pairs in a row, each under its two times.
 
     Parameters
@@ -154,6 +160,8 @@ def strip(pairs: np.ndarray, times: np.ndarray, alt: str) -> Picture:
         Seconds.
     alt : str
         The alternative text.
+    corpus : str, optional
+        As in `Picture.of`.
 
     Returns
     -------
@@ -171,10 +179,10 @@ def strip(pairs: np.ndarray, times: np.ndarray, alt: str) -> Picture:
     for axes, pair, (first, second) in zip(grid.flat, pairs, times, strict=False):
         axes.imshow(pair)
         axes.set_title(f"{first:.2f} s and {second:.2f} s", fontsize=10)
-    return Picture.of(figure, alt)
+    return Picture.of(figure, alt, corpus)
 
 
-def curves(histories: Mapping[str, pd.DataFrame], side: str, measured_on: str) -> Picture:
+def curves(histories: Mapping[str, pd.DataFrame], side: str, corpus: str) -> Picture:
     """Draw the accuracy of several networks by epoch: the paper's Fig. 4.
 
     Parameters
@@ -182,8 +190,8 @@ def curves(histories: Mapping[str, pd.DataFrame], side: str, measured_on: str) -
     histories : mapping of str to DataFrame
         ``audio``, ``image`` or ``fusion`` → what `training.fit` returned.
     side : {"train", "validation"}
-    measured_on : str
-        ``practice corpus`` or ``RAVDESS``; stands in the title.
+    corpus : str
+        As in `Picture.of`.
 
     Returns
     -------
@@ -203,14 +211,12 @@ def curves(histories: Mapping[str, pd.DataFrame], side: str, measured_on: str) -
         )
         said.append(f"{name} ends at {100 * line['accuracy'].iloc[-1]:.0f} %")
     axes.axhline(12.5, color="grey", linestyle=":", label="chance, eight emotions")
-    axes.set(
-        xlabel="epoch", ylabel=f"{side} accuracy (%)", ylim=(0, 102), title=f"On the {measured_on}"
-    )
+    axes.set(xlabel="epoch", ylabel=f"{side} accuracy (%)", ylim=(0, 102))
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-    return Picture.of(figure, f"{side} accuracy by epoch on the {measured_on}: {', '.join(said)}.")
+    return Picture.of(figure, f"{side} accuracy by epoch: {', '.join(said)}.", corpus)
 
 
-def confusion(counts: pd.DataFrame, title: str) -> Picture:
+def confusion(counts: pd.DataFrame, title: str, corpus: str) -> Picture:
     """Draw a confusion matrix, counts in the cells, shares as colours.
 
     Parameters
@@ -218,6 +224,8 @@ def confusion(counts: pd.DataFrame, title: str) -> Picture:
     counts : DataFrame, shape (8, 8)
         What `evaluation.confusion` returned.
     title : str
+    corpus : str
+        As in `Picture.of`.
 
     Returns
     -------
@@ -244,4 +252,4 @@ def confusion(counts: pd.DataFrame, title: str) -> Picture:
     axes.set(title=title)
     axes.tick_params("x", rotation=30)
     right = ", ".join(f"{name} {shares.loc[name, name]:.0f} %" for name in EMOTIONS)
-    return Picture.of(figure, f"Confusion matrix, {title}. Decided rightly: {right}.")
+    return Picture.of(figure, f"Confusion matrix, {title}. Decided rightly: {right}.", corpus)

@@ -41,7 +41,7 @@ def test_clips_without_picture_give_way_to_practice_clips(
     capsys: pytest.CaptureFixture,
 ) -> None:  # fmt: skip
     monkeypatch.setenv("AVLIB_DATA", str(tmp_path))
-    monkeypatch.setattr("avlib.practice.write", lambda folder, actors: corpus)
+    monkeypatch.setattr("avlib.practice.write", lambda folder: corpus)
     assert course.with_picture(clips).equals(clips)
     assert len(course.with_picture(clips.assign(picture=None))) == len(clips)
     assert "practice corpus" in capsys.readouterr().out

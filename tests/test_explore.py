@@ -78,13 +78,14 @@ def test_the_chooser_moves_from_clip_to_clip(clips: pd.DataFrame) -> None:
 
 def test_the_mfcc_panels_say_their_numbers() -> None:
     sound = np.random.default_rng(0).normal(0, 0.1, 22_050).astype(np.float32)
-    shown = explore.draw_mfcc(sound, 22_050, coefficients=13, hop=256, window=1024)
+    shown = explore.draw_mfcc(sound, 22_050, 13, 256, 1024, "RAVDESS")
     assert "13 coefficients in 87 frames" in shown.alt
     assert "46 ms long" in shown.alt
+    assert "Made from: RAVDESS" in shown.alt
 
 
 def test_the_pair_scrubber_shows_a_bad_setting_in_red(clips: pd.DataFrame) -> None:
-    scrubber = explore.pair_scrubber(Path(clips["picture"].iloc[0]))
+    scrubber = explore.pair_scrubber(Path(clips["picture"].iloc[0]), "practice corpus")
     assert "6 frame pairs of 64 by 128" in scrubber.shown.value
     scrubber.controls["window"].value = 0.3
     scrubber.controls["offset"].value = 0.5
@@ -126,7 +127,7 @@ def test_the_weight_slider_shows_the_run_of_its_weight() -> None:
             ]
         )
 
-    slider = explore.auxiliary_slider({0.0: run(0.25), 1.0: run(0.75)})
+    slider = explore.auxiliary_slider({0.0: run(0.25), 1.0: run(0.75)}, "practice corpus")
     assert "joint ends at 75 %" in slider.shown.value
     slider.controls["weight"].value = 0.0
     assert "joint ends at 25 %" in slider.shown.value

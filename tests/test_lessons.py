@@ -1,7 +1,9 @@
 """Every lesson runs from top to bottom, and the code it shows is the code that avlib ships."""
 
 import ast
+import html
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -23,6 +25,7 @@ from avlib import (
     video,
 )
 
+DRAWN_FROM_A_FORMULA = "A tall peak at the centre"  # the resampler's filter, lesson 02
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("[0-9][0-9]-*.ipynb"))
 
 
@@ -57,8 +60,20 @@ def shown(number: str) -> SimpleNamespace:
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_lesson_runs_without_an_error(notebook: Path) -> None:
-    assert course.run_lesson(notebook) > 0
+def test_a_lesson_runs_and_each_picture_says_what_it_was_made_from(
+    notebook: Path, tmp_path: Path
+) -> None:
+    assert course.run_lesson(notebook, tmp_path) > 0
+    pages = [
+        "".join(output["data"]["text/html"])
+        for cell in json.loads((tmp_path / notebook.name).read_text(encoding="utf-8"))["cells"]
+        for output in cell.get("outputs", [])
+        if "text/html" in output.get("data", {})
+    ]
+    texts = [html.unescape(alt) for page in pages for alt in re.findall(r'<img alt="(.*?)"', page)]
+    of_recordings = [alt for alt in texts if not alt.startswith(DRAWN_FROM_A_FORMULA)]
+    assert of_recordings
+    assert all(alt.endswith("Made from: practice corpus.") for alt in of_recordings)
 
 
 class TestShownIsShipped:

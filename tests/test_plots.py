@@ -35,6 +35,17 @@ def test_a_picture_is_drawn_once_and_its_figure_closed() -> None:
     assert not plt.fignum_exists(figure.number)
 
 
+def test_a_picture_says_what_recordings_it_was_made_from() -> None:
+    def drawn(corpus: str | None) -> plots.Picture:
+        figure, axes = plt.subplots()
+        axes.plot([0, 1])
+        return plots.Picture.of(figure, "A line.", corpus)
+
+    silent, marked = drawn(None), drawn("practice corpus")
+    assert marked.alt == "A line. Made from: practice corpus."
+    assert marked.png != silent.png
+
+
 def test_alternative_text_is_escaped_and_offered_as_text_too() -> None:
     picture = plots.Picture.of(plt.figure(), 'below 5 <dB> & "flat"')
     bundle = picture._repr_mimebundle_()
@@ -76,4 +87,4 @@ def test_a_confusion_matrix_says_what_is_right_in_shares() -> None:
     counts = pd.DataFrame(0, ravdess.EMOTIONS, ravdess.EMOTIONS)
     counts.loc["angry", "angry"] = 3
     counts.loc["angry", "happy"] = 1
-    assert "angry 75 %" in plots.confusion(counts, "fusion").alt
+    assert "angry 75 %" in plots.confusion(counts, "fusion", "RAVDESS").alt

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import av
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 
 from avlib import practice, ravdess, video
-from avlib.practice import face, performance, voice
+from avlib.practice import face, measure, performance, voice
 
 NAMES = [
     ravdess.ClipName(1, 1, emotion, intensity, 1, 1, actor)
@@ -102,6 +103,72 @@ def test_another_seed_is_refused_and_nothing_is_lost(small: Path) -> None:
     assert files(small) == before
 
 
+def test_half_a_corpus_is_balanced() -> None:
+    names = practice.half(range(1, 17))
+    counts = pd.DataFrame([name.__dict__ for name in names])
+    assert counts.groupby("actor").size().eq(30).all()
+    by_sex = counts.assign(sex=[name.sex for name in names])
+    assert by_sex.groupby(["sex", "emotion", "intensity", "statement"]).size().nunique() == 1
+    takes = counts.groupby(["actor", "emotion", "intensity"])
+    assert takes["statement"].nunique().eq(1).all()
+    assert takes["repetition"].nunique().eq(2).all()
+
+
+def test_copies_hold_the_same_picture_and_the_same_sound(small: Path, tmp_path: Path) -> None:
+    folder = practice.write(
+        tmp_path / "p", names=NAMES[:1], modalities=[3, 2, 1], jobs=1, progress=False
+    )
+    film, silent, sound = (folder / "Actor_01" / str(NAMES[0].as_modality(m)) for m in (1, 2, 3))
+    film, silent = film.with_suffix(".mp4"), silent.with_suffix(".mp4")
+    assert film.read_bytes() == (small / "Actor_01" / film.name).read_bytes()
+    with av.open(film) as full, av.open(silent) as bare:
+        assert not bare.streams.audio
+        assert [bytes(packet) for packet in full.demux(video=0)] == [
+            bytes(packet) for packet in bare.demux(video=0)
+        ]
+    assert len(ravdess.index(folder)) == 1
+    assert sound.with_suffix(".wav").exists()
+
+
+@pytest.mark.parametrize("modalities", [(), (0,), (1, 4)])
+def test_other_modalities_are_refused(tmp_path: Path, modalities: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="modalities"):
+        practice.write(tmp_path, names=NAMES, modalities=modalities)
+
+
+def test_without_espeak_the_message_says_what_to_do_and_faces_still_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("espeakng_loader.get_library_path", lambda: "/nowhere/libespeak-ng.so")
+    voice.is_there.cache_clear(), voice.sentence_of.cache_clear()
+    voice._everything_said.cache_clear()
+    with pytest.raises(RuntimeError, match=r"pip install espeakng-loader.*modality 2"):
+        practice.write(tmp_path / "p", names=NAMES[:1], jobs=1, progress=False)
+    assert not list(tmp_path.rglob("*.mp4"))
+    folder = practice.write(tmp_path / "q", names=NAMES[:1], modalities=[2], jobs=1, progress=False)
+    assert practice.contact_sheet(1).std() > 10
+    clip = ravdess.index(folder).iloc[0]
+    assert clip["sound"] is None
+    frames = video.frames_at(clip["picture"], [0.1, 1.6])
+    assert np.abs(frames[0].astype(int) - frames[1]).max() > 60  # it rests, then it speaks
+    voice.is_there.cache_clear()
+
+
+def test_two_runs_at_once_do_not_spoil_each_other(small: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys; from avlib import practice; from avlib.ravdess import ClipName; "
+        "practice.write(sys.argv[1], names=map(ClipName.parse, sys.argv[2:]), jobs=1)"
+    )
+    folder = tmp_path / "shared"
+    command = [sys.executable, "-c", code, str(folder), *map(str, NAMES)]
+    runs = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(2)]
+    for run in runs:
+        _, said = run.communicate(timeout=300)
+        assert run.returncode == 0, said.decode()
+    assert files(folder) == files(small)
+    assert not list(folder.rglob("*.part"))
+
+
 @pytest.mark.parametrize("actors", [0, 25])
 def test_there_are_only_24_actors(tmp_path: Path, actors: int) -> None:
     with pytest.raises(ValueError, match="actors"):
@@ -167,3 +234,25 @@ def test_the_contact_sheet_holds_every_emotion_of_every_actor() -> None:
     assert sheet.dtype == np.uint8
     assert sheet.shape[0] == len(ravdess.EMOTIONS) * face.HEIGHT
     assert len(np.unique(sheet.reshape(-1, 3), axis=0)) > 1000
+
+
+def test_the_voice_does_what_it_was_asked(tmp_path: Path) -> None:
+    """Rank correlations of what was asked and what pYIN and RMS find in the written wavs."""
+    names = [
+        ravdess.ClipName(1, 1, emotion, 1 + (emotion > 1), 1, 1, actor)
+        for actor in (1, 2, 7, 8)
+        for emotion in range(1, 9)
+    ]
+    folder = practice.write(tmp_path / "p", names=names, modalities=[3], jobs=1, progress=False)
+    beside = measure.asked_and_measured(ravdess.index(folder), practice.seed_of(folder), jobs=1)
+    found = measure.rank_correlations(beside)
+    assert list(found) == list(performance.VOICE_QUANTITIES)
+    assert min(found[name] for name in ("pitch_st", "level_db", "log2_rate", "tilt_db")) >= 0.8
+    shuffled = beside.copy()
+    shuffled["level_db", "asked"] = beside["level_db", "asked"].to_numpy()[::-1]
+    assert measure.rank_correlations(shuffled)["level_db"] < 0.8
+
+
+def test_a_folder_without_a_practice_corpus_has_no_seed(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no practice corpus"):
+        practice.seed_of(tmp_path)

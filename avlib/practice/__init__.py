@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -43,15 +43,17 @@ actors: {actors}
 
 def write(
     folder: str | Path,
-    actors: int = 8,
+    actors: int = 16,
     seed: int = 0,
     jobs: int | None = None,
     progress: bool = True,
+    whole: bool = False,
+    modalities: Sequence[int] = (1, 3),
     names: Iterable[ClipName] | None = None,
 ) -> Path:
     """Write a practice corpus, or what is missing of one.
 
-    Each clip becomes ``Actor_NN/03-….wav`` and ``Actor_NN/01-….mp4``. Clips that are there
+    Each clip becomes ``Actor_NN/01-….mp4`` and ``Actor_NN/03-….wav``. Files that are there
     already stay, so a run that was stopped goes on where it was; two runs may share a folder.
 
     Parameters
@@ -59,15 +61,21 @@ def write(
     folder : str or Path
         Made if it is not there.
     actors : int
-        Actors 1 to this, at most 24, 60 clips each.
+        Actors 1 to this, at most 24.
     seed : int
         Zero or more; the same seed on the same machine gives the same bytes.
     jobs : int, optional
         Processes at work; by default as many as there are processors.
     progress : bool
         Show a bar that tells how long is left.
+    whole : bool
+        All 60 clips of each actor, as in RAVDESS, instead of the 30 of `half`.
+    modalities : sequence of int
+        Which files a clip gets: 1 sound and picture (mp4), 2 the same picture without sound
+        (mp4), 3 the same sound alone (wav). For 2 alone no voice is needed: where eSpeak NG cannot
+        be loaded, the mouth moves to a rhythm instead of the words.
     names : iterable of ClipName, optional
-        Only these speech clips, instead of all of `actors`; the modality makes no difference.
+        These speech clips instead; the modality makes no difference.
 
     Returns
     -------
@@ -83,23 +91,27 @@ def write(
     OSError
         If a file cannot be written; names it.
     RuntimeError
-        If eSpeak NG cannot be loaded.
+        If a voice is needed and eSpeak NG cannot be loaded.
 
     Notes
     -----
     Taught in lesson 01.
     """
     folder = Path(folder)
+    modalities = tuple(sorted(set(modalities)))
+    if not modalities or not set(modalities) <= {1, 2, 3}:
+        raise ValueError(f"modalities: should be some of 1, 2 and 3, got {modalities}")
     if not 1 <= actors <= ACTORS:
         raise ValueError(f"actors: should be 1 to {ACTORS}, got {actors}")
-    wanted = speech_names(range(1, actors + 1)) if names is None else names
-    wanted = list(dict.fromkeys(name.as_modality(1) for name in wanted))
+    if names is None:
+        names = (speech_names if whole else half)(range(1, actors + 1))
+    wanted = list(dict.fromkeys(name.as_modality(1) for name in names))
     performances = performance.draw(wanted, seed)
     _claim(folder, seed, {name.actor for name in wanted})
     tasks = [
-        delayed(_write_clip)(folder, name, row, seed)
+        delayed(_write_clip)(folder, name, row, seed, modalities)
         for name, row in zip(wanted, performances.to_dict("records"), strict=True)
-        if not (_wav_path(folder, name).exists() and _mp4_path(folder, name).exists())
+        if not all(_path(folder, name, modality).exists() for modality in modalities)
     ]
     written = Parallel(n_jobs=jobs or os.cpu_count(), return_as="generator_unordered")(tasks)
     for _ in tqdm(
@@ -107,6 +119,33 @@ def write(
     ):
         pass
     return folder
+
+
+def half(actors: Iterable[int]) -> list[ClipName]:
+    """Half of the actors' speech clips: every manner with one of the two sentences, twice.
+
+    To meet strangers, a network needs many actors more than it needs many clips of each. So the
+    lessons' corpus takes thirty clips of sixteen actors, not sixty of eight.
+
+    Parameters
+    ----------
+    actors : iterable of int
+
+    Returns
+    -------
+    list of ClipName
+        30 an actor. Among two men, or two women, every manner comes with both sentences; of one
+        actor and emotion, the two intensities do.
+
+    Notes
+    -----
+    Taught in lesson 01.
+    """
+    return [
+        name
+        for name in speech_names(actors)
+        if ((name.actor - 1) // 2 + name.emotion + name.intensity + name.statement) % 2 == 0
+    ]
 
 
 def is_practice(folder: str | Path) -> bool:
@@ -117,6 +156,34 @@ def is_practice(folder: str | Path) -> bool:
     Taught in lesson 01.
     """
     return (Path(folder) / PRACTICE_MARK).is_file()
+
+
+def seed_of(folder: str | Path) -> int:
+    """The seed that a practice corpus was drawn with.
+
+    Parameters
+    ----------
+    folder : str or Path
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    ValueError
+        If the folder is no practice corpus.
+
+    Notes
+    -----
+    Taught in lesson 01.
+    """
+    if not is_practice(folder):
+        raise ValueError(
+            f"{folder}: is no practice corpus (no {PRACTICE_MARK}); "
+            f"write one with `python -m avlib practice --out {folder}`"
+        )
+    return int(_read_mark(Path(folder) / PRACTICE_MARK)["seed"])
 
 
 def contact_sheet(actors: int = 6, seed: int = 0) -> np.ndarray:
@@ -161,19 +228,22 @@ def contact_sheet(actors: int = 6, seed: int = 0) -> np.ndarray:
     return np.vstack(rows)
 
 
-def _wav_path(folder: Path, name: ClipName) -> Path:
-    return folder / f"Actor_{name.actor:02d}" / f"{name.as_modality(3)}.wav"
+def _path(folder: Path, name: ClipName, modality: int) -> Path:
+    kind = "wav" if modality == 3 else "mp4"
+    return folder / f"Actor_{name.actor:02d}" / f"{name.as_modality(modality)}.{kind}"
 
 
-def _mp4_path(folder: Path, name: ClipName) -> Path:
-    return folder / f"Actor_{name.actor:02d}" / f"{name.as_modality(1)}.mp4"
-
-
-def _write_clip(folder: Path, name: ClipName, row: Mapping[str, float], seed: int) -> None:
-    sound = voice.speak(name, row, seed)
-    media.save(_wav_path(folder, name), media.wav(sound))
-    pictures = face.frames(name, row, seed, sound)
-    media.save(_mp4_path(folder, name), media.mp4(pictures, sound))
+def _write_clip(
+    folder: Path, name: ClipName, row: Mapping[str, float], seed: int, modalities: tuple[int, ...]
+) -> None:
+    faces_alone = modalities == (2,) and not voice.is_there()
+    sound = (voice.murmur if faces_alone else voice.speak)(name, row, seed)
+    if 3 in modalities:
+        media.save(_path(folder, name, 3), media.wav(sound))
+    for modality in set(modalities) - {3}:
+        pictures = face.frames(name, row, seed, sound)
+        film = media.mp4(pictures, sound if modality == 1 else None)
+        media.save(_path(folder, name, modality), film)
 
 
 def _claim(folder: Path, seed: int, actors: set[int]) -> None:
@@ -193,8 +263,8 @@ def _claim(folder: Path, seed: int, actors: set[int]) -> None:
 
 def _check_mark(mark: Path, seed: int) -> set[int]:
     """The actors that a mark names, if its corpus is the one asked for."""
-    lines = dict(re.findall(r"^([a-z ]+): ([\d ]*)$", mark.read_text("utf-8"), re.MULTILINE))
-    there = lines.get("seed", "").strip(), lines.get("corpus version", "").strip()
+    lines = _read_mark(mark)
+    there = lines.get("seed", ""), lines.get("corpus version", "")
     if there != (str(seed), str(VERSION)):
         raise ValueError(
             f"{mark.parent}: holds a practice corpus of seed {there[0] or '?'} and version "
@@ -202,6 +272,10 @@ def _check_mark(mark: Path, seed: int) -> set[int]:
             "remove that folder or name another"
         )
     return {int(actor) for actor in lines.get("actors", "").split()}
+
+
+def _read_mark(mark: Path) -> dict[str, str]:
+    return dict(re.findall(r"^([a-z ]+): ([\d ]*)$", mark.read_text("utf-8"), re.MULTILINE))
 
 
 def _refuse_recordings(folder: Path) -> None:

@@ -46,15 +46,15 @@ def wav(sound: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def mp4(frames: Iterable[np.ndarray], sound: np.ndarray) -> bytes:
+def mp4(frames: Iterable[np.ndarray], sound: np.ndarray | None) -> bytes:
     """Encode frames and sound as an mp4 file with H.264 picture and AAC sound.
 
     Parameters
     ----------
     frames : iterable of ndarray, shape (height, width, 3), uint8
         RGB, 30000/1001 a second, even height and width, at least one.
-    sound : ndarray, shape (samples,), float32
-        48 kHz, full scale is 1.
+    sound : ndarray, shape (samples,), float32, or None
+        48 kHz, full scale is 1; without it the file holds the picture alone.
 
     Returns
     -------
@@ -69,15 +69,16 @@ def mp4(frames: Iterable[np.ndarray], sound: np.ndarray) -> bytes:
         container.metadata.update(title="avlib practice clip (synthetic)", comment=COMMENT)
         speed_over_size = {"preset": "veryfast", "crf": "20", "threads": "1"}
         picture = container.add_stream("libx264", FRAME_RATE, options=speed_over_size)
-        voice = container.add_stream(
-            "aac", SOUND_RATE, layout="mono", options={"aac_coder": "fast"}
-        )
+        if sound is not None:
+            fast = {"aac_coder": "fast"}
+            voice = container.add_stream("aac", SOUND_RATE, layout="mono", options=fast)
         picture.pix_fmt = "yuv420p"
         for number, pixels in enumerate(frames):
             if number == 0:
                 picture.height, picture.width = pixels.shape[:2]
-                # The muxer interleaves by time, so the sound may come in one piece.
-                _encode_sound(container, voice, sound)
+                if sound is not None:
+                    # The muxer interleaves by time, so the sound may come in one piece.
+                    _encode_sound(container, voice, sound)
             # Brightness, and colour at half size: OpenCV does it six times faster than FFmpeg.
             planes = cv2.cvtColor(pixels, cv2.COLOR_RGB2YUV_I420)
             frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")

@@ -126,11 +126,7 @@ def speak(
     neutral_hz, neutral_s = performance.neutral_voice(name.actor)
     sentence = sentence_of(name.actor, name.statement)
 
-    before, after = rng.uniform(*studio.silence_s, size=2)
-    shortest, longest = studio.clip_s
-    speech_s = min(neutral_s * 2.0 ** -row["log2_rate"], longest - before - after)
-    after = max(after, shortest - before - speech_s)
-
+    before, speech_s, after = _times(neutral_s, row, studio, rng)
     pitch_hz = neutral_hz * 2.0 ** (
         (row["pitch_st"] + max(row["pitch_range_st"], 0.5) * sentence.melody) / 12
     )
@@ -140,6 +136,44 @@ def speak(
     speech = resample_poly(speech, 320, 147)  # 22,050 × 320 / 147 = 48,000
     speech *= _amplitude(studio.neutral_level_db + row["level_db"]) / _rms(speech)
     return _in_room(speech, before, after, studio, rng)
+
+
+def murmur(name: ClipName, row: Mapping[str, float], seed: int = 0) -> np.ndarray:
+    """What a mouth can move to where there is no voice: noise in the rhythm of syllables.
+
+    Parameters
+    ----------
+    name, row, seed
+        As `speak`.
+
+    Returns
+    -------
+    ndarray, shape (samples,), float32
+        48 kHz, as long as `speak` would make it. Not meant to be heard.
+
+    Notes
+    -----
+    Taught in lesson 01.
+    """
+    rng = np.random.default_rng((seed, _VOICE, *performance.clip_key(name)))
+    _, neutral_s = performance.neutral_voice(name.actor)
+    before, speech_s, after = _times(neutral_s, row, Studio(), rng)
+    seconds = np.arange(round(speech_s * SOUND_RATE)) / SOUND_RATE
+    syllables = 7  # of either statement
+    loudness = np.abs(np.sin(np.pi * syllables * seconds / speech_s))
+    noise = 0.1 * loudness * rng.standard_normal(len(seconds))
+    silences = round(before * SOUND_RATE), round(after * SOUND_RATE)
+    return np.pad(noise, silences).astype(np.float32)
+
+
+def _times(
+    neutral_s: float, row: Mapping[str, float], studio: Studio, rng: np.random.Generator
+) -> tuple[float, float, float]:
+    """Seconds of silence, of speech, and of silence again."""
+    before, after = rng.uniform(*studio.silence_s, size=2)
+    shortest, longest = studio.clip_s
+    speech_s = min(neutral_s * 2.0 ** -row["log2_rate"], longest - before - after)
+    return before, speech_s, max(after, shortest - before - speech_s)
 
 
 def overlap_add(sentence: Sentence, seconds: float, pitch_hz: np.ndarray) -> np.ndarray:
@@ -208,7 +242,7 @@ def articulate(sound: np.ndarray, rate: int, row: Mapping[str, float]) -> np.nda
     return np.fft.irfft(np.fft.rfft(sound) * 10 ** (gain_db / 20), len(sound)).astype(np.float32)
 
 
-def tilt(sound: np.ndarray, rate: int, brightness_db: float) -> np.ndarray:
+def tilt(sound: np.ndarray, rate: int, wanted_db: float) -> np.ndarray:
     """Raise or lower all above 1 kHz until a sound is as bright as asked for.
 
     Parameters
@@ -216,8 +250,8 @@ def tilt(sound: np.ndarray, rate: int, brightness_db: float) -> np.ndarray:
     sound : ndarray, shape (samples,), float32
     rate : int
         Samples a second (Hz).
-    brightness_db : float
-        Energy above 1 kHz over energy below (dB), for the sound that comes out.
+    wanted_db : float
+        `brightness_db` of the sound that comes out.
 
     Returns
     -------
@@ -235,8 +269,48 @@ def tilt(sound: np.ndarray, rate: int, brightness_db: float) -> np.ndarray:
     gain_db = 0.0
     for _ in range(8):  # each round leaves less than half of the error
         shelved = power * 10 ** (gain_db * shelf / 10)
-        gain_db += brightness_db - _brightness_db(shelved, frequency)
+        gain_db += wanted_db - _high_over_low_db(shelved, frequency)
     return np.fft.irfft(spectrum * 10 ** (gain_db * shelf / 20), len(sound)).astype(np.float32)
+
+
+def level_db(sound: np.ndarray) -> float:
+    """Root mean square of a sound (dB of full scale).
+
+    Parameters
+    ----------
+    sound : ndarray, shape (samples,)
+        Full scale is 1.
+
+    Returns
+    -------
+    float
+
+    Notes
+    -----
+    Taught in lesson 01.
+    """
+    return float(20 * np.log10(_rms(sound)))
+
+
+def brightness_db(sound: np.ndarray, rate: int) -> float:
+    """Energy above 1 kHz over energy below (dB).
+
+    Parameters
+    ----------
+    sound : ndarray, shape (samples,)
+    rate : int
+        Samples a second (Hz).
+
+    Returns
+    -------
+    float
+
+    Notes
+    -----
+    Taught in lesson 01.
+    """
+    power = np.abs(np.fft.rfft(sound)) ** 2
+    return _high_over_low_db(power, np.fft.rfftfreq(len(sound), 1 / rate))
 
 
 @cache
@@ -303,6 +377,16 @@ def _everything_said() -> dict[tuple[str, int], np.ndarray]:
     return said
 
 
+@cache
+def is_there() -> bool:
+    """Whether eSpeak NG can be loaded here."""
+    try:
+        _everything_said()
+    except RuntimeError:
+        return False
+    return True
+
+
 _MEND = "install it anew with `pip install --force-reinstall espeakng-loader`"
 
 
@@ -313,8 +397,8 @@ def _start_engine() -> ctypes.CDLL:
         engine = ctypes.CDLL(espeakng_loader.get_library_path())
     except (ImportError, OSError) as error:
         raise RuntimeError(
-            f"the practice voice needs eSpeak NG ({error}); "
-            "install it with `pip install espeakng-loader`"
+            f"the practice voice needs eSpeak NG, which cannot be loaded here ({error}); install "
+            "it with `pip install espeakng-loader`, or write faces alone: modality 2"
         ) from error
     folder = espeakng_loader.get_data_path()
     answer_at_once, do_not_exit = 2, 0x8000  # else it ends Python where its data are missing
@@ -330,14 +414,13 @@ def _take_apart(sound: np.ndarray) -> Sentence:
     )
     melody = 12 * np.log2(ESPEAK_RATE / periods)
     low, middle, high = np.percentile(melody[voiced], (10, 50, 90))
-    power = np.abs(np.fft.rfft(sound)) ** 2
     return Sentence(
         sound=sound,
         marks=marks,
         periods=periods,
         voiced=voiced,
         melody=((melody - middle) / (high - low)).clip(-0.8, 1.0),  # beyond lie tracking errors
-        brightness_db=_brightness_db(power, np.fft.rfftfreq(len(sound), 1 / ESPEAK_RATE)),
+        brightness_db=brightness_db(sound, ESPEAK_RATE),
     )
 
 
@@ -400,7 +483,7 @@ def _trim(sound: np.ndarray) -> np.ndarray:
     return sound[heard[0] : heard[-1] + 1]
 
 
-def _brightness_db(power: np.ndarray, frequency: np.ndarray) -> float:
+def _high_over_low_db(power: np.ndarray, frequency: np.ndarray) -> float:
     high = power[frequency >= 1_000].sum()
     return float(10 * np.log10(high / power[frequency < 1_000].sum()))
 
