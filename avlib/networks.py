@@ -11,8 +11,10 @@ Taught in notebooks/03-unimodal-cnns.ipynb and notebooks/04-the-fusion-network.i
 from __future__ import annotations
 
 from torch import Tensor, cat, nn
+from torch.nn import functional
 
 CLASSES = 8
+VECTOR_SIZE = 0.3  # root mean square of the numbers that a branch gives the classifiers
 
 
 class AudioCNN(nn.Module):
@@ -113,6 +115,26 @@ class DimensionMLP(nn.Sequential):
         )
 
 
+def equal_size(vector: Tensor) -> Tensor:
+    """Bring vectors to mean 0 and one root mean square, each for itself.
+
+    Parameters
+    ----------
+    vector : Tensor, shape (batch, dimension)
+
+    Returns
+    -------
+    Tensor, shape (batch, dimension)
+
+    Notes
+    -----
+    Equal dimension is not equal say: the audio CNN's numbers are several times larger than the
+    image MLP's, and the joint classifier would listen and hardly look. Our decision, with nothing
+    to learn in it (layer normalisation, Ba et al. 2016, arXiv:1607.06450). Taught in lesson 04.
+    """
+    return VECTOR_SIZE * functional.layer_norm(vector, vector.shape[1:])
+
+
 class Classifier(nn.Sequential):
     """An MLP from a vector to eight logits, one for each emotion.
 
@@ -195,7 +217,7 @@ class FusionNetwork(nn.Module):
 
     Notes
     -----
-    The joint classifier sees both branches' vectors, which have one length; each auxiliary
+    The joint classifier sees both branches' vectors, of one dimension and one size; each auxiliary
     classifier sees its own branch alone, so its loss reaches that branch alone.
     Taught in lesson 04. Source: the paper's fusion and auxiliary-loss sections.
     """
@@ -215,7 +237,8 @@ class FusionNetwork(nn.Module):
 
     def vectors(self, mfcc: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
         """What the branches give the classifiers: two tensors ``(batch, dimension)``."""
-        return self.audio_cnn(mfcc), self.image_mlp(self.image_cnn(image))
+        heard, seen = self.audio_cnn(mfcc), self.image_mlp(self.image_cnn(image))
+        return equal_size(heard), equal_size(seen)
 
     def forward(self, mfcc: Tensor, image: Tensor) -> dict[str, Tensor]:
         """Scores of the ``joint``, ``audio`` and ``image`` classifiers."""

@@ -68,6 +68,15 @@ def test_both_branches_give_vectors_of_one_length(shape: tuple[int, ...]) -> Non
     assert audio.shape == image.shape == (5, network.audio_cnn.dimension)
 
 
+@SHAPES
+def test_both_branches_give_vectors_of_one_size(shape: tuple[int, ...]) -> None:
+    network = networks.FusionNetwork(shape)
+    mfcc, image = inputs(shape)
+    for vector in network.vectors(100 * mfcc, image):
+        size = vector.square().mean(dim=1).sqrt()
+        torch.testing.assert_close(size, torch.full((5,), networks.VECTOR_SIZE), rtol=0.01, atol=0)
+
+
 @pytest.mark.parametrize(
     ("classifier", "reached"),
     [

@@ -24,7 +24,7 @@ from tqdm.auto import tqdm
 from avlib.practice import face, media, performance, voice
 from avlib.ravdess import ACTORS, EMOTIONS, PRACTICE_MARK, ClipName, speech_names
 
-VERSION = 1  # of the corpus: another number, other bytes
+VERSION = 2  # of the corpus: another number, other bytes
 _STALE_S = 3600  # no file takes so long to write: its run was killed
 
 _TEXT = """\

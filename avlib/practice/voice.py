@@ -24,16 +24,25 @@ from avlib.practice.media import SOUND_RATE
 from avlib.ravdess import STATEMENTS, ClipName
 
 ESPEAK_RATE = 22_050  # Hz, what eSpeak NG speaks at
-MALE_VOICES = ("m1", "m3", "m7", "robert")  # eSpeak NG's names; none has an echo
-FEMALE_VOICES = ("f1", "f2", "f5", "linda")
-_VOICE = 4  # a first key of its own for the voice's random numbers, see performance.py
-# What is heard of the mouth: action unit, middle (Hz), width (octaves), gain at 1 (dB).
+# eSpeak NG's names; none has an echo or a roughness that would hide its pitch.
+MALE_VOICES = ("m3", "m7", "Hugo", "Diogo")
+FEMALE_VOICES = ("f1", "f2", "f5", "anika")
+_VOICE, _THROAT = 4, 7  # first keys of the random numbers here, see performance.py
+# What is heard of the mouth: action unit, middle (Hz), width (octaves), gain (dB a unit). How
+# much was set so that the same actor's MFCCs differ from emotion to emotion as real ones do.
 _HEARD = (
-    ("AU12", 3_000, 0.4, 4.0),  # spread lips shorten the throat: the upper resonances rise
-    ("AU26", 800, 0.35, 4.0),  # a dropped jaw raises the lowest resonance
-    ("AU10", 1_700, 0.3, 4.0),  # a raised upper lip sharpens
-    ("AU15", 450, 0.35, 5.0),  # lowered corners darken
+    ("AU12", 3_000, 0.40, 8.0),  # spread lips shorten the throat: the upper resonances rise
+    ("AU26", 800, 0.35, 8.0),  # a dropped jaw raises the lowest resonance
+    ("AU10", 1_700, 0.30, 8.0),  # a raised upper lip sharpens
+    ("AU15", 450, 0.35, 10.0),  # lowered corners darken
+    ("AU20", 2_300, 0.25, 12.0),  # stretched lips ring
+    ("AU17", 1_250, 0.25, 12.0),  # a raised chin pushes the lower lip forward
+    ("AU25", 600, 0.25, 6.0),  # parted lips let more out
+    ("AU23", 4_200, 0.30, 12.0),  # tightened lips hiss
+    ("AU14", 5_500, 0.30, 10.0),  # so do dimpled corners, higher up
 )
+_MOST_HEARD_DB = 18.0  # what one action unit can do
+_LONGEST_THROAT = 6  # per cent over the average, and the shortest as much under it
 _HOP = 110  # samples (5 ms) between pitch measurements
 
 
@@ -234,11 +243,12 @@ def articulate(sound: np.ndarray, rate: int, row: Mapping[str, float]) -> np.nda
     That a smile is heard is known (Tartter 1980, doi:10.3758/BF03199901); how much, and what
     the other units do, is our decision. Taught in lesson 01.
     """
-    frequency = np.fft.rfftfreq(len(sound), 1 / rate).clip(20.0)
+    frequency = np.fft.rfftfreq(len(sound), 1 / rate).clip(60.0)
     gain_db = np.zeros(len(frequency))
     for unit, middle_hz, octaves, gain_per_unit_db in _HEARD:
         distance = np.log2(frequency / middle_hz) / octaves
-        gain_db += row[unit] * gain_per_unit_db * np.exp(-0.5 * distance**2)
+        gain = _MOST_HEARD_DB * np.tanh(gain_per_unit_db * row[unit] / _MOST_HEARD_DB)
+        gain_db += gain * np.exp(-0.5 * distance**2)
     return np.fft.irfft(np.fft.rfft(sound) * 10 ** (gain_db / 20), len(sound)).astype(np.float32)
 
 
@@ -338,8 +348,9 @@ def sentence_of(actor: int, statement: int) -> Sentence:
     voices = MALE_VOICES if actor % 2 else FEMALE_VOICES
     generation = (actor - 1) // 2  # the how-manieth man or woman
     spoken = _everything_said()[voices[generation % len(voices)], statement]
-    # Three throats for each of four voices make twelve: a longer one lowers every formant.
-    longer = (100, 97, 103)[generation // len(voices)]
+    # A longer throat lowers every formant.
+    throat = np.random.default_rng((_THROAT, actor, 0)).uniform(-_LONGEST_THROAT, _LONGEST_THROAT)
+    longer = 100 + round(throat)
     return _take_apart(resample_poly(spoken, longer, 100).astype(np.float32))
 
 
