@@ -119,3 +119,20 @@ def test_scores_count_pairs_and_clips(easy: FeatureStore) -> None:
     sure = np.log([[0.93] + [0.01] * 7, [0.3] + [0.4] + [0.05] * 6] * 2)
     found = experiments.scores(evaluation.predictions(easy, rows, sure))
     assert found == {"pair_accuracy": 0.5, "clip_accuracy": 1.0, "uar": 1.0, "clips": 2}
+
+
+def test_protocols_are_every_network_under_every_split_the_same_on_any_number_of_processes(
+    built: FeatureStore,
+) -> None:
+    alone, together = (
+        experiments.protocols(built, ("clip", "actor"), 1, BRIEF, jobs, progress=False)
+        for jobs in (1, 2)
+    )
+    assert json.dumps(alone) == json.dumps(together)
+    assert {(run["network"], run["unit"]) for run in alone["runs"]} == {
+        (name, unit) for name in ("audio", "image", "fusion") for unit in ("clip", "actor")
+    }
+    for run in alone["runs"]:
+        counts = np.array(run["confusion"])
+        assert counts.sum() == run["clips"]
+        assert np.trace(counts) / run["clips"] == pytest.approx(run["clip_accuracy"])

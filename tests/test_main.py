@@ -80,6 +80,7 @@ def test_audio_is_run_fold_by_fold(corpus: Path, data: Path, capsys: pytest.Capt
         (["features", "{empty}", "--out", "{empty}/store"], "no RAVDESS speech recordings"),
         (["run", "table1", "--data", "{empty}"], "no RAVDESS speech recordings"),
         (["practice", "--out", "{empty}/p", "--actors", "25"], "actors"),
+        (["practice", "--report", "{empty}"], "is no practice corpus"),
     ],
 )
 def test_bad_input_ends_in_one_clear_line(

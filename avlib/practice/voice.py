@@ -390,7 +390,12 @@ def _everything_said() -> dict[tuple[str, int], np.ndarray]:
 
 @cache
 def is_there() -> bool:
-    """Whether eSpeak NG can be loaded here."""
+    """Whether eSpeak NG can be loaded here.
+
+    Notes
+    -----
+    Taught in lesson 01.
+    """
     try:
         _everything_said()
     except RuntimeError:
