@@ -23,6 +23,7 @@ _ROOMS = (
     "realism",
     "splits",
     "training",
+    "verify",
     "video",
 )
 __all__ = ["__version__", *_ROOMS]

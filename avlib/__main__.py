@@ -90,6 +90,10 @@ def _parser() -> argparse.ArgumentParser:
     index.add_argument("folder", type=Path, metavar="DIR")
     _json_option(index)
 
+    verify = add("verify", _verify, "Open every recording to its end and say what is wrong.")
+    verify.add_argument("folder", type=Path, metavar="DIR")
+    _json_option(verify)
+
     features = add("features", _features, "Compute the features of a folder's clips.")
     features.add_argument("folder", type=Path, metavar="DIR")
     _recipe_option(features)
@@ -227,6 +231,20 @@ def _index(options: argparse.Namespace) -> int:
     if found["missing"]:
         print(f"  missing {len(found['missing'])}: {', '.join(found['missing'][:5])} …")
     return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from avlib import verify
+
+    found = verify.verify(options.folder)
+    counts = found["finding"].value_counts().to_dict()
+    listed = found.to_dict("records")
+    _write_json(options, {"files": found.attrs["files"], "counts": counts, "found": listed})
+    for file, finding, detail in found.itertuples(index=False):
+        print(f"{finding:<11} {file}: {detail}")
+    said = ", ".join(f"{count} {finding}" for finding, count in counts.items()) or "nothing found"
+    print(f"{options.folder}: {found.attrs['files']} files opened to their end; {said}")
+    return int(bool(set(counts) & verify.UNUSABLE))
 
 
 def _features(options: argparse.Namespace) -> int:

@@ -43,11 +43,38 @@ def load(path: str | Path) -> tuple[np.ndarray, int]:
     -----
     Taught in lesson 02.
     """
+    channels, rate = load_channels(path)
+    return channels.mean(axis=1), rate
+
+
+def load_channels(path: str | Path) -> tuple[np.ndarray, int]:
+    """Read a recording's sound, each channel for itself.
+
+    Parameters
+    ----------
+    path : str or Path
+        As `load`.
+
+    Returns
+    -------
+    channels : ndarray, shape (samples, channels), float32
+    rate : int
+        Samples a second (Hz).
+
+    Raises
+    ------
+    ValueError
+        As `load`.
+
+    Notes
+    -----
+    Taught in lesson 02.
+    """
     path = Path(path)
     channels, rate = _load_mp4(path) if path.suffix.lower() == ".mp4" else _load_wav(path)
     if channels.shape[0] == 0:
         raise ValueError(f"{path}: holds no sound samples; get a whole copy of the file")
-    return channels.mean(axis=1), rate
+    return channels, rate
 
 
 def _load_wav(path: Path) -> tuple[np.ndarray, int]:

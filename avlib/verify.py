@@ -1,0 +1,237 @@
+"""Open every recording of a folder to its last frame and sample, and say what is wrong with it.
+
+Downloads break off, disks rot, and RAVDESS has oddities of its own: a few stereo files, one
+performance under two names. Whoever knows them before training need not wonder after it.
+Taught in notebooks/01-explore-the-dataset.ipynb.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import defaultdict
+from pathlib import Path
+
+import av
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from tqdm.auto import tqdm
+
+from avlib import audio
+from avlib.ravdess import PRACTICE_MARK, ClipName
+
+MEMORY = ".verified.json"  # what was found, so that a second look opens only what has changed
+_VERSION = 1  # of what is remembered
+SOUND_RATE = 48_000  # Hz
+FRAME_RATE = 30_000 / 1001  # frames a second
+SIZE = {False: (1280, 720), True: (320, 180)}  # of RAVDESS's pictures, of the practice corpus's
+SILENT = 1e-4  # of full scale: a recording that nowhere exceeds it (−80 dB) holds no voice
+UNUSABLE = {"unreadable", "empty", "silent", "no sound"}  # all else is worth knowing, no more
+LONGEST_GAP_S = 0.1  # between the ends of sound and picture
+
+
+def verify(folder: str | Path, jobs: int | None = None, progress: bool = True) -> pd.DataFrame:
+    """Look at every wav and mp4 file in a folder and below.
+
+    What was found is remembered in the folder, in ``.verified.json``: a run that was stopped goes
+    on where it was, and another one opens only files whose size or time has changed.
+
+    Parameters
+    ----------
+    folder : str or Path
+    jobs : int, optional
+        Processes; one for each processor by default.
+    progress : bool
+        Show a bar.
+
+    Returns
+    -------
+    DataFrame
+        One row for each thing found: ``file`` (below the folder), ``finding`` (see `look`, or
+        ``same bytes``) and ``detail``; sorted by file. Its ``attrs["files"]`` counts the files.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder holds no wav or mp4 file.
+
+    Notes
+    -----
+    Taught in lesson 01.
+    """
+    folder = Path(folder)
+    files = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in (".wav", ".mp4") and not path.name.startswith(".")
+    )
+    if not files:
+        raise FileNotFoundError(f"{folder}: no wav or mp4 files here or below")
+    known = _remembered(folder)
+    stamps = {path.relative_to(folder).as_posix(): _stamp(path) for path in files}
+    known = {name: seen for name, seen in known.items() if stamps.get(name) == seen["stamp"]}
+    practice = (folder / PRACTICE_MARK).is_file()
+    tasks = [delayed(_look)(folder, name, practice) for name in stamps if name not in known]
+    looked = Parallel(n_jobs=jobs or os.cpu_count(), return_as="generator_unordered")(tasks)
+    try:
+        bar = tqdm(looked, "verify", len(tasks), unit="file", disable=not (progress and tasks))
+        for name, findings, digest in bar:
+            known[name] = {"stamp": stamps[name], "findings": findings, "digest": digest}
+    finally:
+        content = {"version": _VERSION, "files": known}
+        _remember(folder / MEMORY, content)
+    rows = [(name, *finding) for name in stamps for finding in known[name]["findings"]]
+    rows += _twins({name: known[name]["digest"] for name in stamps})
+    found = pd.DataFrame(sorted(rows), columns=["file", "finding", "detail"])
+    found.attrs["files"] = len(files)
+    return found
+
+
+def look(path: str | Path, practice: bool = False) -> list[tuple[str, str]]:
+    """Open one file to its end.
+
+    Parameters
+    ----------
+    path : str or Path
+        A wav or mp4 file.
+    practice : bool
+        Whether it should have the practice corpus's picture size.
+
+    Returns
+    -------
+    list of tuple of str
+        Each a finding and its detail. ``unreadable`` (not whole, not media, or not to be decoded
+        to its end), ``empty``, ``silent`` and ``no sound`` (of a 01 mp4) make a file unusable;
+        ``stereo``, ``odd rate``, ``odd size``, ``ends apart`` and ``odd name`` do not.
+
+    Notes
+    -----
+    Taught in lesson 01.
+    """
+    path = Path(path)
+    try:
+        return _look_at_mp4(path, practice) if path.suffix.lower() == ".mp4" else _listen(path)
+    except ValueError as error:
+        said = str(error).removeprefix(f"{path}: ")
+        return [("empty" if "no sound samples" in said else "unreadable", said)]
+
+
+def _listen(path: Path) -> list[tuple[str, str]]:
+    channels, rate = audio.load_channels(path)
+    return _about_sound(channels, rate)
+
+
+def _about_sound(channels: np.ndarray, rate: int) -> list[tuple[str, str]]:
+    findings = []
+    if channels.shape[1] > 1:
+        findings.append(("stereo", f"{channels.shape[1]} channels; they are averaged"))
+    if rate != SOUND_RATE:
+        findings.append(("odd rate", f"sound at {rate} Hz instead of {SOUND_RATE}"))
+    loudest = float(np.abs(channels).max())
+    if loudest < SILENT:
+        findings.append(("silent", f"nowhere above {loudest:.6f} of full scale"))
+    return findings
+
+
+def _look_at_mp4(path: Path, practice: bool) -> list[tuple[str, str]]:
+    size, promised_size = path.stat().st_size, _promised_size(path)
+    if size < promised_size:
+        return [("unreadable", f"is cut short, {size} of {promised_size} bytes are there")]
+    findings = []
+    try:
+        with av.open(path) as container:
+            if not container.streams.video:
+                return [("unreadable", "has no picture")]
+            stream = container.streams.video[0]
+            packets, frames = 0, []
+            for packet in container.demux(stream):
+                packets += packet.size > 0
+                frames += [(frame.time, frame.width, frame.height) for frame in packet.decode()]
+            rate, promised = float(stream.average_rate or 0), stream.frames
+            heard = bool(container.streams.audio)
+    except av.FFmpegError as error:
+        return [("unreadable", f"its picture cannot be decoded to its end ({error.strerror})")]
+    if not frames or packets < promised:  # some that are there may lie before the film's start
+        return [("unreadable", f"is cut short, {packets} of {promised} frames are there")]
+    if any(time is None for time, _, _ in frames):
+        return [("unreadable", "a frame carries no time")]
+    if {frame[1:] for frame in frames} != {SIZE[practice]}:
+        width, height = frames[0][1:]
+        wanted = "{} × {}".format(*SIZE[practice])
+        findings.append(("odd size", f"{width} × {height} pixels instead of {wanted}"))
+    if abs(rate - FRAME_RATE) > 0.01:
+        findings.append(("odd rate", f"{rate:.3f} frames a second instead of {FRAME_RATE:.3f}"))
+    if heard:
+        channels, sound_rate = audio.load_channels(path)
+        findings += _about_sound(channels, sound_rate)
+        gap = len(channels) / sound_rate - (frames[-1][0] - frames[0][0] + 1 / rate)
+        if abs(gap) > LONGEST_GAP_S:
+            which = "later" if gap > 0 else "earlier"
+            findings.append(("ends apart", f"the sound ends {abs(gap):.2f} s {which}"))
+    elif not _is_silent_film(path):
+        findings.append(("no sound", "a 01 file should have a sound track"))
+    return findings
+
+
+def _promised_size(path: Path) -> int:
+    """Where the last box of an mp4 file ends: the file is a row of boxes, each with its length."""
+    end, size = 0, path.stat().st_size
+    with path.open("rb") as file:
+        while end < size:
+            file.seek(end)
+            length = int.from_bytes(file.read(4), "big")
+            if length == 1:  # the length is a long one, and stands after the box's kind
+                length = int.from_bytes(file.read(12)[4:], "big")
+            if length < 8:  # up to the file's end, or no box at all
+                break
+            end += length
+    return end
+
+
+def _is_silent_film(path: Path) -> bool:
+    """Whether its name says that it has no sound."""
+    try:
+        return ClipName.parse(path).modality == 2
+    except ValueError:
+        return False
+
+
+def _look(folder: Path, name: str, practice: bool) -> tuple[str, list[tuple[str, str]], str]:
+    path = folder / name
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "md5").hexdigest()
+    return name, look(path, practice), digest
+
+
+def _stamp(path: Path) -> list[int]:
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _remembered(folder: Path) -> dict[str, dict[str, object]]:
+    try:
+        content = json.loads((folder / MEMORY).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):  # no memory, or one that was damaged: look anew
+        return {}
+    return content["files"] if content.get("version") == _VERSION else {}
+
+
+def _remember(path: Path, content: dict[str, object]) -> None:
+    fresh = path.with_name(f"{path.name}.{os.getpid()}")
+    fresh.write_text(json.dumps(content, indent=0), encoding="utf-8")
+    fresh.replace(path)
+
+
+def _twins(digests: dict[str, str]) -> list[tuple[str, str, str]]:
+    """Files of the same bytes under two names; a second copy under one name is no riddle."""
+    same = defaultdict(list)
+    for name, digest in digests.items():
+        same[digest].append(name)
+    return [
+        (name, "same bytes", f"as {others[0]}")
+        for names in same.values()
+        for name in names
+        if (others := [other for other in names if Path(other).name != Path(name).name])
+    ]
