@@ -21,6 +21,10 @@ NAMES = [
     for actor in (1, 2)
     for emotion, intensity in [(1, 1), (2, 2), (5, 2)]
 ]
+WRITE = (  # a run of its own, to kill or to run twice: folder, then names
+    "import sys; from avlib import practice; from avlib.ravdess import ClipName; "
+    "practice.write(sys.argv[1], names=map(ClipName.parse, sys.argv[2:]), jobs=1)"
+)
 
 
 @pytest.fixture(scope="module")
@@ -70,12 +74,8 @@ def test_the_same_seed_gives_the_same_bytes_on_any_number_of_processes(
 
 
 def test_a_killed_run_goes_on_where_it_stopped(small: Path, tmp_path: Path) -> None:
-    code = (
-        "import sys; from avlib import practice; from avlib.ravdess import ClipName; "
-        "practice.write(sys.argv[1], names=map(ClipName.parse, sys.argv[2:]), jobs=1)"
-    )
     folder = tmp_path / "killed"
-    command = [sys.executable, "-c", code, str(folder), *map(str, NAMES)]
+    command = [sys.executable, "-c", WRITE, str(folder), *map(str, NAMES)]
     run = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     while not list(folder.rglob("*.mp4")):
         assert run.poll() is None
@@ -155,12 +155,8 @@ def test_without_espeak_the_message_says_what_to_do_and_faces_still_work(
 
 
 def test_two_runs_at_once_do_not_spoil_each_other(small: Path, tmp_path: Path) -> None:
-    code = (
-        "import sys; from avlib import practice; from avlib.ravdess import ClipName; "
-        "practice.write(sys.argv[1], names=map(ClipName.parse, sys.argv[2:]), jobs=1)"
-    )
     folder = tmp_path / "shared"
-    command = [sys.executable, "-c", code, str(folder), *map(str, NAMES)]
+    command = [sys.executable, "-c", WRITE, str(folder), *map(str, NAMES)]
     runs = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(2)]
     for run in runs:
         _, said = run.communicate(timeout=300)
