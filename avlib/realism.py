@@ -152,7 +152,7 @@ def confused(counts: pd.DataFrame) -> dict[str, dict[str, float]]:
     -------
     dict of dict
         ``calm`` → ``neutral``, ``sad``, ``angry``; ``fearful`` → ``surprised``, ``sad``,
-        ``happy``. On real recordings the last of each is the rarest.
+        ``happy``. Wished for: neutral and sad together over angry, surprised or sad over happy.
 
     Notes
     -----

@@ -240,8 +240,9 @@ def _write_clip(
     sound = (voice.murmur if faces_alone else voice.speak)(name, row, seed)
     if 3 in modalities:
         media.save(_path(folder, name, 3), media.wav(sound))
-    for modality in set(modalities) - {3}:
-        pictures = face.frames(name, row, seed, sound)
+    films = [modality for modality in modalities if modality != 3]
+    pictures = list(face.frames(name, row, seed, sound)) if films else []
+    for modality in films:
         film = media.mp4(pictures, sound if modality == 1 else None)
         media.save(_path(folder, name, modality), film)
 
