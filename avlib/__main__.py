@@ -86,6 +86,27 @@ def _parser() -> argparse.ArgumentParser:
     )
     _json_option(practice)
 
+    download = add("download", _download, "Fetch RAVDESS: resumed, checked, unpacked.")
+    for flag, what in (
+        ("speech", "spoken sentences (the default)"),
+        ("song", "sung ones"),
+        ("audio", "the sound of all actors, in one archive"),
+        ("video", "sound and picture, an archive of half a gigabyte for each actor"),
+        ("accept-license", "agree to CC BY-NC-SA 4.0 without being asked"),
+        ("keep-archives", "keep the zip archives once they are unpacked"),
+        ("refresh-registry", "only compare our list of archives with the record's own"),
+    ):
+        download.add_argument(f"--{flag}", action="store_true", help=what)
+    download.add_argument(
+        "--actors", default="1-24", metavar="N", help="whose: 3, 1-4 or 1,5,7-9 (default 1-24)"
+    )
+    download.add_argument(
+        "--out", type=Path, metavar="DIR", help="where to (default: the lessons' data folder)"
+    )
+    download.add_argument(
+        "--mirror", metavar="ADDRESS", help="fetch from there, as from https://zenodo.org"
+    )
+
     index = add("index", _index, "Say what a folder holds against what RAVDESS should hold.")
     index.add_argument("folder", type=Path, metavar="DIR")
     _json_option(index)
@@ -215,6 +236,47 @@ def _practice_report(options: argparse.Namespace) -> int:
     return 0
 
 
+def _download(options: argparse.Namespace) -> int:
+    from avlib import archives, course, download
+
+    host = download.Host(options.mirror) if options.mirror else download.Host()
+    if options.refresh_registry:
+        found = download.differences(host)
+        print(*(found or ["the registry and the record agree"]), sep="\n")
+        return int(bool(found))
+    channels = [name for name in ("speech", "song") if getattr(options, name)] or ["speech"]
+    kinds = [name for name in ("audio", "video") if getattr(options, name)]
+    actors = _numbers(options.actors)
+    names = archives.select(channels, kinds, actors)
+    folder = options.out or course.data_folder()
+    work = download.plan(names, actors, folder, host, options.keep_archives)
+    print(work, download.LICENSE, sep="\n")
+    if work.archives:
+        if not options.accept_license and not _agrees():
+            raise ValueError("the licence was not accepted; nothing was fetched")
+        download.fetch_all(work, host)
+    print(f"{folder}: all there. `python -m avlib verify {folder}` opens every recording.")
+    return 0
+
+
+def _agrees() -> bool:
+    if not sys.stdin.isatty():
+        raise ValueError("nobody is there to accept the licence; add --accept-license")
+    return input("Do you accept the licence? [yes/no] ").strip().lower() in ("y", "yes")
+
+
+def _numbers(text: str) -> set[int]:
+    """Read ``1,5,7-9``."""
+    numbers: set[int] = set()
+    for piece in text.split(","):
+        first, _, last = piece.partition("-")
+        try:
+            numbers |= set(range(int(first), int(last or first) + 1))
+        except ValueError as error:
+            raise ValueError(f"--actors {text}: should look like 3, 1-4 or 1,5,7-9") from error
+    return numbers
+
+
 def _index(options: argparse.Namespace) -> int:
     from avlib import ravdess
 
@@ -244,7 +306,7 @@ def _verify(options: argparse.Namespace) -> int:
         print(f"{finding:<11} {file}: {detail}")
     said = ", ".join(f"{count} {finding}" for finding, count in counts.items()) or "nothing found"
     print(f"{options.folder}: {found.attrs['files']} files opened to their end; {said}")
-    return int(bool(set(counts) & verify.UNUSABLE))
+    return int(bool(set(counts) & (verify.UNUSABLE | verify.LOST)))
 
 
 def _features(options: argparse.Namespace) -> int:

@@ -7,10 +7,10 @@ Taught in notebooks/01-explore-the-dataset.ipynb.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 import av
@@ -19,22 +19,25 @@ import pandas as pd
 from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
-from avlib import audio
-from avlib.ravdess import PRACTICE_MARK, ClipName
+from avlib import archives, audio, manifest
+from avlib.ravdess import CHANNELS, PRACTICE_MARK, ClipName, speech_names
 
 MEMORY = ".verified.json"  # what was found, so that a second look opens only what has changed
-_VERSION = 1  # of what is remembered
+_VERSION = 2  # of what is remembered
 SOUND_RATE = 48_000  # Hz
 FRAME_RATE = 30_000 / 1001  # frames a second
 SIZE = {False: (1280, 720), True: (320, 180)}  # of RAVDESS's pictures, of the practice corpus's
 SILENT = 1e-4  # of full scale: a recording that nowhere exceeds it (−80 dB) holds no voice
-UNUSABLE = {"unreadable", "empty", "silent", "no sound"}  # all else is worth knowing, no more
+# All else is worth knowing, no more.
+UNUSABLE = {"unreadable", "empty", "silent", "no sound", "changed"}
+LOST = {"missing", "wrong size", "wrong checksum"}  # to be fetched again
 LONGEST_GAP_S = 0.1  # between the ends of sound and picture
 
 
 def verify(folder: str | Path, jobs: int | None = None, progress: bool = True) -> pd.DataFrame:
-    """Look at every wav and mp4 file in a folder and below.
+    """Look at every wav and mp4 file in a folder and below, and at archives of RAVDESS.
 
+    Where a manifest tells what the files were when they were written, each is compared with it.
     What was found is remembered in the folder, in ``.verified.json``: a run that was stopped goes
     on where it was, and another one opens only files whose size or time has changed.
 
@@ -50,7 +53,9 @@ def verify(folder: str | Path, jobs: int | None = None, progress: bool = True) -
     -------
     DataFrame
         One row for each thing found: ``file`` (below the folder), ``finding`` (see `look`, or
-        ``same bytes``) and ``detail``; sorted by file. Its ``attrs["files"]`` counts the files.
+        ``changed`` and ``missing``: not as the manifest has it; ``incomplete``: RAVDESS holds
+        more of that actor; ``same bytes``; of an archive ``wrong size`` or ``wrong checksum``)
+        and ``detail``; sorted by file. Its ``attrs["files"]`` counts the files.
 
     Raises
     ------
@@ -62,10 +67,13 @@ def verify(folder: str | Path, jobs: int | None = None, progress: bool = True) -
     Taught in lesson 01.
     """
     folder = Path(folder)
+    registry, listed = archives.registry(), manifest.read(folder)
     files = sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in (".wav", ".mp4") and not path.name.startswith(".")
+        if (path.suffix.lower() in (".wav", ".mp4") or path.name in registry)
+        and not path.name.startswith(".")
+        and path.is_file()
     )
     if not files:
         raise FileNotFoundError(f"{folder}: no wav or mp4 files here or below")
@@ -73,17 +81,25 @@ def verify(folder: str | Path, jobs: int | None = None, progress: bool = True) -
     stamps = {path.relative_to(folder).as_posix(): _stamp(path) for path in files}
     known = {name: seen for name, seen in known.items() if stamps.get(name) == seen["stamp"]}
     practice = (folder / PRACTICE_MARK).is_file()
-    tasks = [delayed(_look)(folder, name, practice) for name in stamps if name not in known]
+    tasks = [
+        delayed(_look)(folder, name, registry.get(Path(name).name), practice)
+        for name in stamps
+        if name not in known
+    ]
     looked = Parallel(n_jobs=jobs or os.cpu_count(), return_as="generator_unordered")(tasks)
     try:
         bar = tqdm(looked, "verify", len(tasks), unit="file", disable=not (progress and tasks))
-        for name, findings, digest in bar:
-            known[name] = {"stamp": stamps[name], "findings": findings, "digest": digest}
+        for name, findings, digest, crc32 in bar:
+            known[name] = {
+                "stamp": stamps[name], "findings": findings, "digest": digest, "crc32": crc32,
+            }  # fmt: skip
     finally:
         content = {"version": _VERSION, "files": known}
         _remember(folder / MEMORY, content)
     rows = [(name, *finding) for name in stamps for finding in known[name]["findings"]]
     rows += _twins({name: known[name]["digest"] for name in stamps})
+    rows += _against_manifest(listed, {name: known[name]["crc32"] for name in stamps})
+    rows += [] if practice else _against_design(stamps)
     found = pd.DataFrame(sorted(rows), columns=["file", "finding", "detail"])
     found.attrs["files"] = len(files)
     return found
@@ -198,11 +214,12 @@ def _is_silent_film(path: Path) -> bool:
         return False
 
 
-def _look(folder: Path, name: str, practice: bool) -> tuple[str, list[tuple[str, str]], str]:
+def _look(
+    folder: Path, name: str, archive: archives.Archive | None, practice: bool
+) -> tuple[str, list[tuple[str, str]], str, int]:
     path = folder / name
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "md5").hexdigest()
-    return name, look(path, practice), digest
+    found = look(path, practice) if archive is None else archives.faults(path, archive)
+    return name, found, archives.md5(path), manifest.crc32(path)
 
 
 def _stamp(path: Path) -> list[int]:
@@ -235,3 +252,37 @@ def _twins(digests: dict[str, str]) -> list[tuple[str, str, str]]:
         for name in names
         if (others := [other for other in names if Path(other).name != Path(name).name])
     ]
+
+
+def _against_manifest(
+    listed: dict[str, manifest.Entry], found: dict[str, int]
+) -> list[tuple[str, str, str]]:
+    """Files that are not there any more, or not as they were written."""
+    return [
+        (name, "missing", f"was here, from {entry.source}")
+        if name not in found
+        else (name, "changed", f"is not the file that came from {entry.source}; get it again")
+        for name, entry in listed.items()
+        if found.get(name) != entry.crc32
+    ]
+
+
+def _against_design(files: Iterable[str]) -> list[tuple[str, str, str]]:
+    """What RAVDESS holds and the folder does not, for each actor, suffix and modality there."""
+    here: dict[tuple[int, int, str], set[str]] = defaultdict(set)
+    for file in files:
+        try:
+            name = ClipName.parse(file)
+        except ValueError:
+            continue
+        if CHANNELS[name.channel - 1] == "speech":
+            here[name.actor, name.modality, Path(file).suffix.lower()].add(str(name))
+    rows = []
+    for (actor, modality, suffix), names in here.items():
+        official = [str(name) for name in speech_names([actor], modality)]
+        lacking = [name for name in official if name not in names]
+        if lacking:
+            first = ", ".join(lacking[:3]) + (" …" if len(lacking) > 3 else "")
+            detail = f"{len(lacking)} of {len(official)} that RAVDESS holds: {first}"
+            rows.append((f"{modality:02d}-01-*-{actor:02d}{suffix}", "incomplete", detail))
+    return rows

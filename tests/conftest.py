@@ -1,5 +1,8 @@
 """What several test files share: a corpus on disk, a store in memory, the real recordings."""
 
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -71,3 +74,26 @@ def real_speech() -> Path:
     if not path.exists():
         pytest.skip(f"needs the real recordings in {path}")
     return path
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+    """A disk whose size (kB) a test can set again and again; it needs a Linux root to mount."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+
+    def resize(kilobytes: int) -> Path:
+        again = ["-o", "remount"] if disk.is_mount() else []
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", *again, "-o", f"size={kilobytes}k", "tmpfs", disk],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            pytest.skip(f"cannot mount a small disk: {done.stderr.strip()}")
+        return disk
+
+    if sys.platform != "linux":
+        pytest.skip("mounts a small disk, which needs Linux")
+    yield resize
+    if disk.is_mount():
+        subprocess.run(["umount", disk], check=True)

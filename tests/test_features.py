@@ -4,9 +4,8 @@ import multiprocessing
 import os
 import shutil
 import signal
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -275,29 +274,6 @@ def build_and_tell(clips: pd.DataFrame, folder: Path, told: Path, limit: int | N
         build(clips, folder)
     except OSError as error:
         told.write_text(str(error))
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
-    """A disk whose size (kB) a test can set again and again; it needs a Linux root to mount."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-
-    def resize(kilobytes: int) -> Path:
-        again = ["-o", "remount"] if disk.is_mount() else []
-        done = subprocess.run(
-            ["mount", "-t", "tmpfs", *again, "-o", f"size={kilobytes}k", "tmpfs", disk],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        if done.returncode:
-            pytest.skip(f"cannot mount a small disk: {done.stderr.strip()}")
-        return disk
-
-    if sys.platform != "linux":
-        pytest.skip("mounts a small disk, which needs Linux")
-    yield resize
-    if disk.is_mount():
-        subprocess.run(["umount", disk], check=True)
 
 
 # Eight clips take 1.2 MB, and twice that while they are joined.
