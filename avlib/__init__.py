@@ -9,13 +9,16 @@ from types import ModuleType
 __version__ = "0.1.0"
 
 _ROOMS = (
+    "archives",
     "audio",
     "course",
+    "download",
     "evaluation",
     "experiments",
     "explore",
     "features",
     "loaders",
+    "manifest",
     "networks",
     "plots",
     "practice",

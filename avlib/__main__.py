@@ -120,6 +120,9 @@ def _parser() -> argparse.ArgumentParser:
     _recipe_option(features)
     features.add_argument("--out", type=Path, required=True, metavar="STORE", help="where to")
     features.add_argument("--no-picture", action="store_true", help="sound alone")
+    features.add_argument(
+        "--skip-faulty", action="store_true", help="leave faulty clips out instead of stopping"
+    )
     _json_option(features)
 
     run = add("run", _run, "Run a whole experiment.")
@@ -288,6 +291,10 @@ def _index(options: argparse.Namespace) -> int:
         f"{len(found['actors'])} actors (RAVDESS holds {found['expected']} of these actors)"
     )
     print(f"  with sound {found['with_sound']}, with picture {found['with_picture']}")
+    if found["pictures_from_silent_films"]:
+        print(f"  {found['pictures_from_silent_films']} pictures from films without sound (02)")
+    if found["sound_from_films"]:
+        print(f"  {found['sound_from_films']} sounds from films, for want of a wav (03)")
     for emotion, count in found["emotions"].items():
         print(f"  {emotion:<10} {count:4d}")
     if found["missing"]:
@@ -313,10 +320,13 @@ def _features(options: argparse.Namespace) -> int:
     from avlib import features, ravdess
 
     recipe = features.Recipe.preset(options.recipe, picture=not options.no_picture)
-    store = features.build(ravdess.index(options.folder), recipe, options.out)
+    clips = ravdess.index(options.folder)
+    store = features.build(clips, recipe, options.out, skip_faulty=options.skip_faulty)
     shapes = {"mfcc": store.mfcc.shape, "pairs": None if store.pairs is None else store.pairs.shape}
     _write_json(options, store.header | shapes)
     print(f"{store.folder}: mfcc {shapes['mfcc']}, pairs {shapes['pairs']}")
+    for clip, reason in store.header["left_out"].items():
+        print(f"  left out {clip}: {reason}")
     return 0
 
 

@@ -100,7 +100,7 @@ def _load_mp4(path: Path) -> tuple[np.ndarray, int]:
     import av
 
     try:
-        with av.open(path) as container:
+        with av.open(path, metadata_errors="replace") as container:
             if not container.streams.audio:
                 raise ValueError(f"{path}: has no sound track; use the clip's 01 mp4 or 03 wav")
             stream = container.streams.audio[0]

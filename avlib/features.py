@@ -22,7 +22,7 @@ from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
-from avlib import audio, ravdess, video
+from avlib import audio, ravdess, verify, video
 
 _HEADER = "header.json"
 _CLIP_COLUMNS = [
@@ -187,13 +187,15 @@ def build(
     folder: str | Path,
     jobs: int | None = None,
     progress: bool = True,
+    skip_faulty: bool = False,
 ) -> FeatureStore:
     """Compute the features of every clip and keep them in a folder.
 
-    Each clip's features are first written to a folder beside it, ``<folder>.partial``; when
-    all are there they are joined and the store appears under its name in one step. A run
-    that was killed or met a full disk goes on where it stopped, and a store that is already
-    there, of the same recordings and recipe, is opened as it is.
+    Every recording is checked before the work starts (see `verify.unusable`), so that a faulty
+    one is known at once and not after an hour. Each clip's features are first written to a folder
+    beside it, ``<folder>.partial``; when all are there they are joined and the store appears under
+    its name in one step. A run that was killed or met a full disk goes on where it stopped, and a
+    store that is already there, of the same recordings and recipe, is opened as it is.
 
     Parameters
     ----------
@@ -206,6 +208,9 @@ def build(
         Processes; one for each core by default. joblib's backend can send them elsewhere.
     progress : bool
         Show a bar.
+    skip_faulty : bool
+        Leave out clips that cannot be used, and keep them with the reasons in the store's
+        header, instead of raising an error that lists them.
 
     Returns
     -------
@@ -214,7 +219,7 @@ def build(
     Raises
     ------
     ValueError
-        If clips lack the sound or picture that the recipe asks for, or a file is faulty.
+        If clips lack the sound or picture that the recipe asks for, or files are faulty.
     FileExistsError
         If the folder holds something else, or a store of other recordings or another recipe.
     OSError
@@ -236,20 +241,23 @@ def build(
     if folder.exists():
         store = _open_same(folder, header)
         shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed at its very end
+        _accept(store.header.get("left_out", {}), clips, skip_faulty)
         return store
+    left_out = _faulty(clips, recipe, jobs, progress)
+    _accept(left_out, clips, skip_faulty)
     try:
         _prepare(partial, header)
         tasks = [
             delayed(_write_clip)(partial, row["clip"], row["sound"], row["picture"], recipe)
             for row in clips.to_dict("records")
-            if not (partial / f"{row['clip']}.npz").exists()
+            if row["clip"] not in left_out and not (partial / f"{row['clip']}.npz").exists()
         ]
         written = Parallel(n_jobs=jobs or os.cpu_count(), return_as="generator_unordered")(tasks)
-        for _ in tqdm(
-            written, "features", len(tasks), unit="clip", disable=not (progress and tasks)
-        ):
-            pass
-        _join(partial, clips, header)
+        bar = tqdm(written, "features", len(tasks), unit="clip", disable=not (progress and tasks))
+        left_out |= dict(filter(None, bar))
+        _accept(left_out, clips, skip_faulty)
+        whole = clips[~clips["clip"].isin(left_out)]
+        _join(partial, whole, header | {"left_out": dict(sorted(left_out.items()))})
         (partial / "joined").rename(folder)
     except OSError as error:
         raise OSError(
@@ -274,6 +282,36 @@ def _require_media(clips: pd.DataFrame, recipe: Recipe) -> None:
                 f"{len(lacking)} of {len(clips)} clips have no {column} file "
                 f"({', '.join(lacking[:3])}{', …' if len(lacking) > 3 else ''}){remedy}"
             )
+
+
+def _faulty(
+    clips: pd.DataFrame, recipe: Recipe, jobs: int | None, progress: bool
+) -> dict[str, str]:
+    """Clips that the recipe cannot be followed for, and why."""
+    columns = ["sound", "picture"] if recipe.picture else ["sound"]
+    needed = {Path(path): False for path in clips["picture"] if recipe.picture}
+    needed |= {Path(path): True for path in clips["sound"]}
+    found = verify.unusable(needed, jobs, progress)
+    return {
+        row["clip"]: f"{row[column]}: {found[Path(row[column])]}"
+        for row in clips.to_dict("records")
+        for column in columns
+        if Path(row[column]) in found
+    }
+
+
+def _accept(left_out: dict[str, str], clips: pd.DataFrame, skip_faulty: bool) -> None:
+    """Go on without the clips that are left out, or list every one of them."""
+    if not left_out or (skip_faulty and len(left_out) < len(clips)):
+        return
+    listed = "\n".join(f"  {reason}" for _, reason in sorted(left_out.items()))
+    remedy = (
+        "none is left"
+        if skip_faulty
+        else "mend or remove these files, or leave the clips out with `--skip-faulty` "
+        "(build(…, skip_faulty=True))"
+    )
+    raise ValueError(f"{len(left_out)} of {len(clips)} clips cannot be used:\n{listed}\n{remedy}")
 
 
 def digest_of_files(clips: pd.DataFrame) -> str:
@@ -318,14 +356,19 @@ def _write_json(path: Path, content: dict[str, object]) -> None:
 
 def _write_clip(
     partial: Path, clip: str, sound: Path, picture: Path | None, recipe: Recipe
-) -> None:
-    arrays = {"mfcc": clip_mfcc(sound, recipe)}
-    if recipe.picture:
-        arrays["pairs"] = clip_pairs(picture, recipe)
+) -> tuple[str, str] | None:
+    """Keep a clip's features; return the clip and the reason if it cannot be used."""
+    try:
+        arrays = {"mfcc": clip_mfcc(sound, recipe)}
+        if recipe.picture:
+            arrays["pairs"] = clip_pairs(picture, recipe)
+    except ValueError as error:  # too short for the recipe, say
+        return clip, str(error)
     fresh = partial / f".{clip}.{os.getpid()}"
     with fresh.open("wb") as file:
         np.savez(file, **arrays)
     fresh.replace(partial / f"{clip}.npz")
+    return None
 
 
 def _join(partial: Path, clips: pd.DataFrame, header: dict[str, object]) -> None:
@@ -374,7 +417,8 @@ class FeatureStore:
     ----------
     folder : Path
     header : dict
-        ``recipe``, ``recordings`` (a fingerprint of the files), ``corpus``, ``format``.
+        ``recipe``, ``recordings`` (a fingerprint of the files), ``corpus``, ``format`` and
+        ``left_out`` (clips that could not be used, with the reasons).
     clips : DataFrame
         One row a clip, as `ravdess.index`; ``sound`` and ``picture`` are file names.
     mfcc : ndarray, shape (clips, 40) or (clips, 40, frames), float32

@@ -267,8 +267,9 @@ def holdings(clips: pd.DataFrame) -> dict[str, object]:
     Returns
     -------
     dict
-        ``clips``, ``actors``, ``expected`` (60 an actor), ``with_sound``,
-        ``with_picture``, ``corpus``, ``emotions`` (name → count) and ``missing`` (the clips
+        ``clips``, ``actors``, ``expected`` (60 an actor), ``with_sound``, ``with_picture``,
+        ``pictures_from_silent_films`` (02, where there is no 01), ``sound_from_films`` (where
+        there is no wav), ``corpus``, ``emotions`` (name → count) and ``missing`` (the clips
         that RAVDESS holds and the folder does not). Ready for JSON.
 
     Notes
@@ -284,6 +285,12 @@ def holdings(clips: pd.DataFrame) -> dict[str, object]:
         "expected": len(official),
         "with_sound": int(clips.sound.notna().sum()),
         "with_picture": int(clips.picture.notna().sum()),
+        "pictures_from_silent_films": sum(
+            path is not None and path.name.startswith("02") for path in clips.picture
+        ),
+        "sound_from_films": sum(
+            path is not None and path.suffix.lower() == ".mp4" for path in clips.sound
+        ),
         "corpus": corpus(clips),
         "emotions": {name: int(counts.get(code, 0)) for code, name in enumerate(EMOTIONS, 1)},
         "missing": sorted(set(official) - set(clips["clip"])),

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import av
@@ -77,10 +78,83 @@ def verify(folder: str | Path, jobs: int | None = None, progress: bool = True) -
     )
     if not files:
         raise FileNotFoundError(f"{folder}: no wav or mp4 files here or below")
-    known = _remembered(folder)
+    known = _examine(folder, files, jobs, progress)
+    rows = [(name, *finding) for name in known for finding in known[name]["findings"]]
+    rows += _twins({name: seen["digest"] for name, seen in known.items()})
+    rows += _against_manifest(listed, {name: seen["crc32"] for name, seen in known.items()})
+    if not (folder / PRACTICE_MARK).is_file():
+        rows += _against_design(known)
+    found = pd.DataFrame(sorted(rows), columns=["file", "finding", "detail"])
+    found.attrs["files"] = len(files)
+    return found
+
+
+def unusable(
+    files: Mapping[Path, bool], jobs: int | None = None, progress: bool = True
+) -> dict[Path, str]:
+    """Which files no feature can be computed from, and why.
+
+    A file that is, byte for byte, what a manifest says was written is not opened; another one is
+    opened to its end, unless an earlier look is remembered.
+
+    Parameters
+    ----------
+    files : mapping of Path to bool
+        wav and mp4 files, and whether their sound is needed.
+    jobs : int, optional
+        Processes; one for each processor by default.
+    progress : bool
+        Show a bar.
+
+    Returns
+    -------
+    dict of Path to str
+
+    Notes
+    -----
+    Taught in lesson 02.
+    """
+    folder = _root(files)
+    listed = manifest.read(folder)
+    names = {path.relative_to(folder).as_posix(): path for path in files}
+    whole = {
+        name for name in names if name in listed and manifest.is_whole(folder, name, listed[name])
+    }
+    unsure = [path for name, path in names.items() if name not in listed]
+    found = {
+        path: f"is not the file that came from {listed[name].source}"
+        for name, path in names.items()
+        if name in listed and name not in whole
+    }
+    for name, seen in _examine(folder, unsure, jobs, progress).items():
+        wrong = UNUSABLE if files[names[name]] else {"unreadable"}
+        for finding, said in seen["findings"]:
+            if finding in wrong:
+                found[names[name]] = said
+    return found
+
+
+def _root(files: Iterable[Path]) -> Path:
+    """The folder that knows about these files: the nearest with a manifest or a memory."""
+    common = Path(os.path.commonpath([path.parent for path in files]))
+    for folder in (common, *common.parents):
+        if (folder / manifest.NAME).is_file() or (folder / MEMORY).is_file():
+            return folder
+    return common
+
+
+def _examine(
+    folder: Path, files: list[Path], jobs: int | None, progress: bool
+) -> dict[str, dict[str, object]]:
+    """What is found in each file; only those not remembered, or changed since, are opened."""
+    memory, registry = _remembered(folder), archives.registry()
     stamps = {path.relative_to(folder).as_posix(): _stamp(path) for path in files}
-    known = {name: seen for name, seen in known.items() if stamps.get(name) == seen["stamp"]}
-    practice = (folder / PRACTICE_MARK).is_file()
+    known = {
+        name: memory[name]
+        for name, stamp in stamps.items()
+        if name in memory and memory[name]["stamp"] == stamp
+    }
+    practice = any((place / PRACTICE_MARK).is_file() for place in (folder, *folder.parents))
     tasks = [
         delayed(_look)(folder, name, registry.get(Path(name).name), practice)
         for name in stamps
@@ -94,15 +168,9 @@ def verify(folder: str | Path, jobs: int | None = None, progress: bool = True) -
                 "stamp": stamps[name], "findings": findings, "digest": digest, "crc32": crc32,
             }  # fmt: skip
     finally:
-        content = {"version": _VERSION, "files": known}
-        _remember(folder / MEMORY, content)
-    rows = [(name, *finding) for name in stamps for finding in known[name]["findings"]]
-    rows += _twins({name: known[name]["digest"] for name in stamps})
-    rows += _against_manifest(listed, {name: known[name]["crc32"] for name in stamps})
-    rows += [] if practice else _against_design(stamps)
-    found = pd.DataFrame(sorted(rows), columns=["file", "finding", "detail"])
-    found.attrs["files"] = len(files)
-    return found
+        if tasks:
+            _remember(folder / MEMORY, {"version": _VERSION, "files": memory | known})
+    return {name: known[name] for name in stamps}
 
 
 def look(path: str | Path, practice: bool = False) -> list[tuple[str, str]]:
@@ -157,7 +225,7 @@ def _look_at_mp4(path: Path, practice: bool) -> list[tuple[str, str]]:
         return [("unreadable", f"is cut short, {size} of {promised_size} bytes are there")]
     findings = []
     try:
-        with av.open(path) as container:
+        with av.open(path, metadata_errors="replace") as container:
             if not container.streams.video:
                 return [("unreadable", "has no picture")]
             stream = container.streams.video[0]
@@ -237,8 +305,9 @@ def _remembered(folder: Path) -> dict[str, dict[str, object]]:
 
 def _remember(path: Path, content: dict[str, object]) -> None:
     fresh = path.with_name(f"{path.name}.{os.getpid()}")
-    fresh.write_text(json.dumps(content, indent=0), encoding="utf-8")
-    fresh.replace(path)
+    with suppress(OSError):  # a folder that may only be read, or a full disk: look again next time
+        fresh.write_text(json.dumps(content, indent=0), encoding="utf-8")
+        fresh.replace(path)
 
 
 def _twins(digests: dict[str, str]) -> list[tuple[str, str, str]]:

@@ -4,8 +4,11 @@ import multiprocessing
 import os
 import shutil
 import signal
+import subprocess
 import sys
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -16,8 +19,9 @@ import soundfile
 from conftest import REAL
 from media import RATE, number_on, tone, write_mp4
 
-from avlib import features, ravdess
+from avlib import features, manifest, ravdess
 from avlib.features import FeatureStore, Recipe
+from avlib.manifest import Entry, crc32
 
 PAPER = Recipe()
 FILE_OPERATIONS = (
@@ -29,8 +33,14 @@ FILE_OPERATIONS = (
 )  # as Python audits them
 
 
-def build(clips: pd.DataFrame, folder: Path, recipe: Recipe = PAPER, jobs: int = 1) -> FeatureStore:
-    return features.build(clips, recipe, folder, jobs=jobs, progress=False)
+def build(
+    clips: pd.DataFrame,
+    folder: Path,
+    recipe: Recipe = PAPER,
+    jobs: int = 1,
+    skip_faulty: bool = False,
+) -> FeatureStore:
+    return features.build(clips, recipe, folder, jobs, progress=False, skip_faulty=skip_faulty)
 
 
 def contents(store: FeatureStore | Path) -> dict[str, bytes]:
@@ -214,13 +224,83 @@ def test_a_faulty_clip_is_named_and_leaves_no_store(
     assert contents(mended) == contents(fresh)
 
 
-def in_another_process(job: Callable[..., None], *arguments: object) -> int:
-    """Run a job where it may die; return its exit status, less than 0 if a signal ended it."""
+def test_every_faulty_clip_is_listed_before_the_work_starts(
+    few: pd.DataFrame, tmp_path: Path
+) -> None:
+    short, lost = few["sound"].iloc[1], few["picture"].iloc[4]
+    short.write_bytes(short.read_bytes()[:5000])
+    lost.write_bytes(b"<html>404</html>")
+    clips, folder = ravdess.index(tmp_path), tmp_path / "store"
+    with pytest.raises(ValueError, match="2 of 8 clips cannot be used") as raised:
+        build(clips, folder)
+    assert short.name in str(raised.value)
+    assert lost.name in str(raised.value)
+    assert not folder.with_name("store.partial").exists()
+
+
+def test_faulty_clips_are_left_out_on_request_and_named_in_the_header(
+    few: pd.DataFrame, tmp_path: Path
+) -> None:
+    lost = few["picture"].iloc[4]
+    lost.write_bytes(b"<html>404</html>")
+    clips, folder = ravdess.index(tmp_path), tmp_path / "store"
+    store = build(clips, folder, skip_faulty=True)
+    rest = clips[clips["clip"] != few["clip"].iloc[4]]
+    assert list(store.clips["clip"]) == list(rest["clip"])
+    assert list(store.header["left_out"]) == [few["clip"].iloc[4]]
+    assert lost.name in store.header["left_out"][few["clip"].iloc[4]]
+    alone = build(rest, tmp_path / "alone")
+    assert (store.mfcc == alone.mfcc).all()
+    assert (store.pairs == alone.pairs).all()
+    assert list(build(clips, folder, skip_faulty=True).clips["clip"]) == list(rest["clip"])
+    with pytest.raises(ValueError, match="1 of 8 clips cannot be used"):
+        build(clips, folder)  # who does not ask for less gets all or an error
+
+
+def test_a_clip_that_the_recipe_is_too_long_for_is_left_out_too(
+    few: pd.DataFrame, tmp_path: Path
+) -> None:
+    soundfile.write(few["sound"].iloc[2], tone(220, seconds=1.0), RATE)
+    clips = ravdess.index(tmp_path)
+    with pytest.raises(ValueError, match=r"1 of 8 clips cannot be used:\n.*lasts 1\.00 s"):
+        build(clips, tmp_path / "store", Recipe.preset("sequence"))
+    store = build(clips, tmp_path / "store", Recipe.preset("sequence"), skip_faulty=True)
+    assert list(store.header["left_out"]) == [few["clip"].iloc[2]]
+
+
+def test_nothing_is_not_a_store(few: pd.DataFrame, tmp_path: Path) -> None:
+    for path in few["sound"]:
+        path.write_bytes(b"")
+    with pytest.raises(ValueError, match="none is left"):
+        build(ravdess.index(tmp_path), tmp_path / "store", skip_faulty=True)
+
+
+def test_a_changed_byte_that_still_decodes_is_found_by_the_manifest(
+    few: pd.DataFrame, tmp_path: Path
+) -> None:
+    for path in (*few["sound"], *few["picture"]):
+        entry = Entry(path.stat().st_size, crc32(path), "a.zip")
+        manifest.add(tmp_path, {path.relative_to(tmp_path).as_posix(): entry})
+    damaged = few["picture"].iloc[3]
+    content = bytearray(damaged.read_bytes())
+    content[len(content) // 2] ^= 4
+    damaged.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"{damaged.name}: is not the file that came from a.zip"):
+        build(ravdess.index(tmp_path), tmp_path / "store")
+
+
+def forks() -> multiprocessing.context.BaseContext:
+    """Processes that start at once, with everything imported."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         pytest.skip("needs processes that start as a fork")
-    forks = multiprocessing.get_context("forkserver")
-    forks.set_forkserver_preload(["avlib.features", "librosa.feature.spectral"])
-    process = forks.Process(target=job, args=arguments)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["avlib.features", "librosa.feature.spectral"])
+    return context
+
+
+def in_another_process(job: Callable[..., None], *arguments: object) -> int:
+    """Run a job where it may die; return its exit status, less than 0 if a signal ended it."""
+    process = forks().Process(target=job, args=arguments)
     process.start()
     process.join()
     return process.exitcode
@@ -262,6 +342,79 @@ def test_a_killed_build_leaves_no_store_and_goes_on_to_the_same_bytes(
         assert contents(build(few, folder)) == whole
         assert not folder.with_name(folder.name + ".partial").exists()
     assert unfinished >= 4
+
+
+class Command:
+    """A build in a new interpreter with workers of its own, as the command line starts it."""
+
+    def __init__(self, clips: pd.DataFrame, store: Path) -> None:
+        program = (
+            "import sys; import pandas as pd; from avlib import features\n"
+            "clips = pd.read_pickle(sys.argv[1])\n"
+            "features.build(clips, features.Recipe(), sys.argv[2], jobs=2, progress=False)"
+        )
+        table = store.with_name("clips.pickle")
+        clips.to_pickle(table)
+        command = [sys.executable, "-c", program, str(table), str(store)]
+        self.process = subprocess.Popen(command, start_new_session=True)
+
+    def ends_within(self, seconds: float | None) -> bool:
+        try:
+            assert self.process.wait(seconds) == 0
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        # joblib's workers finish what they are at, and would wait five minutes for more.
+        time.sleep(0.1)
+        with suppress(ProcessLookupError):  # killed before it had workers
+            os.killpg(self.process.pid, signal.SIGKILL)
+
+
+class Fork:
+    """A build in one process that starts at once."""
+
+    def __init__(self, clips: pd.DataFrame, store: Path) -> None:
+        self.process = forks().Process(target=build, args=(clips, store))
+        self.process.start()
+
+    def ends_within(self, seconds: float | None) -> bool:
+        self.process.join(seconds)
+        assert self.process.exitcode in (0, None)
+        return self.process.exitcode == 0
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.join()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kills process groups")
+@pytest.mark.parametrize(("start", "kills"), [(Fork, 20), (Command, 5)])
+def test_runs_killed_at_random_moments_end_in_the_undisturbed_store(
+    clips: pd.DataFrame, tmp_path: Path, start: type, kills: int
+) -> None:
+    clips = clips[::3]
+    undisturbed = contents(build(clips, tmp_path / "undisturbed"))
+    store, rng = tmp_path / "store", np.random.default_rng(0)
+    for _ in range(2):  # the second is timed: the first may wait for what starts the others
+        shutil.rmtree(store, ignore_errors=True)
+        begun = time.monotonic()
+        assert start(clips, store).ends_within(None)
+        longest = time.monotonic() - begun
+    while kills:
+        if store.exists():
+            assert contents(store) == undisturbed
+            shutil.rmtree(store)
+        run = start(clips, store)
+        if not run.ends_within(rng.uniform(0.0, 1.0) * longest):
+            run.kill()
+            kills -= 1
+    assert start(clips, store).ends_within(None)
+    assert contents(store) == undisturbed
+    assert not store.with_name("store.partial").exists()
 
 
 def build_and_tell(clips: pd.DataFrame, folder: Path, told: Path, limit: int | None) -> None:

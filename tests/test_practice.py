@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import soundfile
 
-from avlib import practice, ravdess, video
+from avlib import manifest, practice, ravdess, video
 from avlib.practice import face, measure, performance, voice
 
 NAMES = [
@@ -87,6 +87,9 @@ def test_a_killed_run_goes_on_where_it_stopped(small: Path, tmp_path: Path) -> N
     practice.write(folder, names=NAMES, jobs=1, progress=False)
     assert files(folder) == files(small)
     assert begun.items() <= files(folder).items()
+    listed = manifest.read(folder)
+    assert {Path(file).name for file in listed} == set(files(folder))
+    assert all(manifest.is_whole(folder, file, entry) for file, entry in listed.items())
 
 
 def test_real_recordings_are_never_mixed_with_it(tmp_path: Path) -> None:

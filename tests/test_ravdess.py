@@ -12,7 +12,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from avlib import ravdess
-from avlib.ravdess import ClipName
+from avlib.ravdess import ClipName, holdings, index, speech_names
 
 CODES = st.tuples(*(st.integers(1, highest) for highest in (3, 2, 8, 2, 2, 2, 24)))
 VALID = CODES.filter(lambda codes: codes[2:4] != (1, 2))
@@ -203,7 +203,75 @@ def test_holdings_counts_what_is_there_and_lists_what_is_not(tmp_path: Path) -> 
         "expected": 120,
         "with_sound": 118,
         "with_picture": 119,
+        "pictures_from_silent_films": 1,
+        "sound_from_films": 118,
         "corpus": "RAVDESS",
         "emotions": {name: 16 - 9 * (name == "neutral") for name in ravdess.EMOTIONS},
         "missing": [names[1].clip],
     }
+
+
+SONG_CELLS = [
+    cell for cell in itertools.product(range(1, 7), (1, 2), (1, 2), (1, 2)) if cell[:2] != (1, 2)
+]
+
+
+def test_the_full_record_has_the_official_counts(tmp_path: Path) -> None:
+    names = [
+        name
+        for modality in (1, 2, 3)
+        for name in (
+            *speech_names(range(1, 25), modality),
+            *(
+                ClipName(modality, 2, *cell, actor)
+                for actor in range(1, 25)
+                if actor != 18
+                for cell in SONG_CELLS
+            ),
+        )
+    ]
+    assert len(names) == 7356
+    for name in names:
+        suffix = "wav" if name.modality == 3 else "mp4"
+        touch(tmp_path / f"Actor_{name.actor:02d}", f"{name}.{suffix}")
+    speech, song = index(tmp_path), index(tmp_path, channel=2)
+    assert len(speech) == 1440
+    assert len(song) == 1012
+    assert holdings(speech)["missing"] == []
+    assert speech["emotion"].value_counts().to_dict() == {1: 96} | dict.fromkeys(range(2, 9), 192)
+    assert {path.name[:2] for path in speech["picture"]} == {"01"}
+    assert {path.suffix for path in speech["sound"]} == {".wav"}
+
+
+def test_folders_as_they_are_met_in_the_wild_give_the_same_rows(tmp_path: Path) -> None:
+    names = speech_names([1])[:4]
+    flat, by_actor, archives, nested, shouting = (
+        tmp_path / kind for kind in ("flat", "actor", "archives", "nested", "shouting")
+    )
+    for name in names:
+        film, silent, sound = (str(name.as_modality(modality)) for modality in (1, 2, 3))
+        touch(flat, f"{film}.mp4", f"{silent}.mp4", f"{sound}.wav")
+        touch(by_actor / "Actor_01", f"{film}.mp4", f"{silent}.mp4", f"{sound}.wav")
+        touch(archives / "Video_Speech_Actor_01" / "Actor_01", f"{film}.mp4", f"{silent}.mp4")
+        touch(archives / "Audio_Speech_Actors_01-24" / "Actor_01", f"{sound}.wav")
+        for copy in ("Actor_01", "audio_speech_actors_01-24/Actor_01"):  # as on Kaggle
+            touch(nested / copy, f"{film}.mp4", f"{sound}.wav")
+        touch(shouting / "ACTOR_01", f"{film}.MP4", f"{sound}.WAV")
+    touch(archives, "README.txt", "Thumbs.db", ".DS_Store", "__MACOSX/._01-01-01-01-01-01-01.mp4")
+    tables = [index(folder) for folder in (flat, by_actor, archives, nested, shouting)]
+    for table in tables:
+        assert list(table["clip"]) == [name.clip for name in names]
+        assert [path.name[:2] for path in table["picture"]] == ["01"] * 4
+        assert [path.name[:2] for path in table["sound"]] == ["03"] * 4
+    assert set(tables[3]["picture"].map(lambda path: path.parent)) == {nested / "Actor_01"}
+
+
+def test_a_silent_film_is_used_only_where_no_other_is_and_counted(tmp_path: Path) -> None:
+    one, two = speech_names([1])[:2]
+    touch(tmp_path, f"{one}.mp4", f"{one.as_modality(2)}.mp4", f"{two.as_modality(2)}.mp4")
+    touch(tmp_path, f"{two.as_modality(3)}.wav")
+    table = index(tmp_path)
+    assert [path.name[:2] for path in table["picture"]] == ["01", "02"]
+    assert [path.name for path in table["sound"]] == [f"{one}.mp4", f"{two.as_modality(3)}.wav"]
+    assert holdings(table)["pictures_from_silent_films"] == 1
+    assert holdings(table)["sound_from_films"] == 1

@@ -13,7 +13,9 @@ from __future__ import annotations
 import os
 import re
 import time
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 
 import cv2
@@ -21,10 +23,12 @@ import numpy as np
 from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
+from avlib import manifest
 from avlib.practice import face, media, performance, voice
 from avlib.ravdess import ACTORS, EMOTIONS, PRACTICE_MARK, ClipName, speech_names
 
 VERSION = 2  # of the corpus: another number, other bytes
+_SOURCE = "practice corpus"
 _STALE_S = 3600  # no file takes so long to write: its run was killed
 
 _TEXT = """\
@@ -114,10 +118,11 @@ def write(
         if not all(_path(folder, name, modality).exists() for modality in modalities)
     ]
     written = Parallel(n_jobs=jobs or os.cpu_count(), return_as="generator_unordered")(tasks)
-    for _ in tqdm(
+    bar = tqdm(
         written, "practice corpus", len(tasks), unit="clip", disable=not (progress and tasks)
-    ):
-        pass
+    )
+    entries = {file: entry for files in bar for file, entry in files.items()}
+    _enter(folder, entries, (_path(folder, *pair) for pair in product(wanted, modalities)))
     return folder
 
 
@@ -235,16 +240,32 @@ def _path(folder: Path, name: ClipName, modality: int) -> Path:
 
 def _write_clip(
     folder: Path, name: ClipName, row: Mapping[str, float], seed: int, modalities: tuple[int, ...]
-) -> None:
+) -> dict[str, manifest.Entry]:
+    """Write a clip's files; return what the manifest should say of them."""
     faces_alone = modalities == (2,) and not voice.is_there()
     sound = (voice.murmur if faces_alone else voice.speak)(name, row, seed)
-    if 3 in modalities:
-        media.save(_path(folder, name, 3), media.wav(sound))
+    files = {3: media.wav(sound)} if 3 in modalities else {}
     films = [modality for modality in modalities if modality != 3]
     pictures = list(face.frames(name, row, seed, sound)) if films else []
-    for modality in films:
-        film = media.mp4(pictures, sound if modality == 1 else None)
-        media.save(_path(folder, name, modality), film)
+    files |= {modality: media.mp4(pictures, sound if modality == 1 else None) for modality in films}
+    entries = {}
+    for modality, content in files.items():
+        path = _path(folder, name, modality)
+        media.save(path, content)
+        entry = manifest.Entry(len(content), zlib.crc32(content), _SOURCE)
+        entries[path.relative_to(folder).as_posix()] = entry
+    return entries
+
+
+def _enter(folder: Path, fresh: Mapping[str, manifest.Entry], files: Iterable[Path]) -> None:
+    """Enter what was written now, and what an interrupted run wrote, in the manifest."""
+    known = manifest.read(folder)
+    older = {
+        name: manifest.Entry(path.stat().st_size, manifest.crc32(path), _SOURCE)
+        for path in files
+        if (name := path.relative_to(folder).as_posix()) not in known and name not in fresh
+    }
+    manifest.add(folder, older | dict(fresh))
 
 
 def _claim(folder: Path, seed: int, actors: set[int]) -> None:
