@@ -18,12 +18,14 @@ from avlib.ravdess import ClipName, speech_names
 BUILD = """
 import resource, sys
 import pandas as pd
+from joblib.externals.loky import get_reusable_executor
 from avlib import features, ravdess
 folder, wanted, store = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 clips = ravdess.index(folder)
 copies = [clips.assign(clip=clips["clip"] + f"-{copy}") for copy in range(-(-wanted // len(clips)))]
 many = pd.concat(copies, ignore_index=True)[:wanted]
 features.build(many, features.Recipe(), store, progress=False)
+get_reusable_executor().shutdown(wait=True)
 own, workers = (resource.getrusage(who).ru_maxrss / 1024 for who in (
     resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 print(f"{own:.0f} {workers:.0f}")
