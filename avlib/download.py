@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -584,4 +584,5 @@ def _how_long(total: int, folder: Path) -> str:
 
 
 def _remember_speed(folder: Path, speed: float) -> None:
-    (folder / _MEMORY).write_text(json.dumps({"bytes_a_second": round(speed)}))
+    with suppress(OSError):  # all is fetched; a disk without a byte left is no failure now
+        (folder / _MEMORY).write_text(json.dumps({"bytes_a_second": round(speed)}))
