@@ -18,7 +18,7 @@ from avlib.practice import face, measure, performance, voice
 
 NAMES = [
     ravdess.ClipName(1, 1, emotion, intensity, 1, 1, actor)
-    for actor in (1, 2)
+    for actor in (1, 4)  # an even one whose voice has breath, which is noise
     for emotion, intensity in [(1, 1), (2, 2), (5, 2)]
 ]
 WRITE = (  # a run of its own, to kill or to run twice: folder, then names
@@ -175,7 +175,7 @@ def test_there_are_only_24_actors(tmp_path: Path, actors: int) -> None:
 
 
 def test_a_performance_does_not_depend_on_which_others_are_drawn() -> None:
-    every = performance.draw(ravdess.speech_names([1, 2, 3]), seed=5)
+    every = performance.draw(ravdess.speech_names([1, 2, 3, 4]), seed=5)
     alone = performance.draw([NAMES[4]], seed=5)
     assert (every.loc[NAMES[4].clip] == alone.iloc[0]).all()
 

@@ -360,9 +360,11 @@ def _everything_said() -> dict[tuple[str, int], np.ndarray]:
 
     eSpeak NG carries noise and flutter on from one utterance to the next, so the same words
     come out differently later. Each process therefore says everything once, in one order, and
-    then only reshapes what was said: the same samples, whichever clips it is asked for.
+    then only reshapes what was said: the same samples, whichever clips it is asked for. The
+    breath in a voice is noise, which starts at the time of day if it is not given a seed.
     """
     engine = _start_engine()
+    engine.espeak_ng_SetRandSeed(ctypes.c_long(1))
     spoken = []
     receive_type = ctypes.CFUNCTYPE(
         ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
