@@ -11,7 +11,7 @@ from math import ceil, gcd
 from pathlib import Path
 
 import numpy as np
-from scipy.signal import upfirdn
+from numpy.lib.stride_tricks import sliding_window_view
 
 # The filter that resampy 0.4 publishes as "kaiser_best" (resampy.filters.sinc_window).
 ZERO_CROSSINGS = 50
@@ -44,7 +44,7 @@ def load(path: str | Path) -> tuple[np.ndarray, int]:
     Taught in lesson 02.
     """
     channels, rate = load_channels(path)
-    return channels.mean(axis=1), rate
+    return channels.mean(axis=1) if channels.shape[1] > 1 else channels[:, 0], rate
 
 
 def load_channels(path: str | Path) -> tuple[np.ndarray, int]:
@@ -127,10 +127,12 @@ def _load_mp4(path: Path) -> tuple[np.ndarray, int]:
 def resample(sound: np.ndarray, rate: int, target_rate: int) -> np.ndarray:
     """Change the sampling rate with the ``kaiser_best`` filter.
 
-    A resampler first lays the samples on a finer grid that both rates share, then
-    smooths away what the new rate cannot hold, then keeps every n-th value. The
-    smoothing filter is a sinc cut to 50 zero crossings by a Kaiser window; SciPy's
-    `upfirdn` computes only the values that are kept (a *polyphase* filter).
+    A resampler lays the samples on a finer grid that both rates share, smooths away what the
+    new rate cannot hold, and keeps every n-th value. The smoothing filter is a sinc cut to 50
+    zero crossings by a Kaiser window. On the fine grid nearly all samples are zeros, so each
+    kept value needs only the filter's taps that fall on a true sample. Which taps these are, the
+    value's *phase*, comes round again: from 48 to 22.05 kHz every 147 values. All values of one
+    phase are one matrix product (a *polyphase* filter).
 
     Parameters
     ----------
@@ -152,29 +154,32 @@ def resample(sound: np.ndarray, rate: int, target_rate: int) -> np.ndarray:
     if rate == target_rate:
         return sound
     up, down = target_rate // gcd(rate, target_rate), rate // gcd(rate, target_rate)
-    taps = _kaiser_best(up, down)
-    delay = (len(taps) - 1) // 2  # in samples of the fine grid: where the filter is centred
-    # upfirdn keeps every `down`-th value from the filter's first tap on; zeros in front of the
-    # filter move that grid so that one kept value falls on the filter's centre.
-    lead = -delay % down
-    smoothed = upfirdn(np.concatenate([np.zeros(lead, np.float32), taps]), sound, up, down)
-    first = (delay + lead) // down
+    first, taps = _kaiser_best(up, down)
     whole = len(sound) * up // down
-    kept = smoothed[first : first + whole]
+    rounds = max(1, ceil(whole / up))  # how often each phase comes
+    silence = -first[0]  # in front: the first values' filter begins before the recording
+    after = max(0, (rounds - 1) * down + first[-1] + taps.shape[1] - len(sound))
+    windows = sliding_window_view(np.pad(sound, (silence, after)), taps.shape[1])
+    kept = np.empty((rounds, up), np.float32)
+    for phase in range(up):
+        kept[:, phase] = windows[first[phase] + silence :: down][:rounds] @ taps[phase]
     # A last sample that the recording covers only in part is zero, as in librosa.
-    return np.pad(kept, (0, ceil(len(sound) * up / down) - whole))
+    return np.pad(kept.ravel()[:whole], (0, ceil(len(sound) * up / down) - whole))
 
 
 @lru_cache(maxsize=8)
-def _kaiser_best(up: int, down: int) -> np.ndarray:
-    """The filter on the fine grid, for one pair of rates."""
+def _kaiser_best(up: int, down: int) -> tuple[np.ndarray, np.ndarray]:
+    """For each phase: the first sample that its filter covers, and the filter's taps there."""
     cutoff = min(1.0, up / down)  # over the old Nyquist frequency: going down, keep less
-    half = int(ZERO_CROSSINGS * up / cutoff)
-    crossings = np.arange(-half, half + 1) * cutoff / up
-    window = np.i0(KAISER_BETA * np.sqrt(1 - (crossings / ZERO_CROSSINGS) ** 2)) / np.i0(
-        KAISER_BETA
-    )
-    return (cutoff * ROLLOFF * np.sinc(ROLLOFF * crossings) * window).astype(np.float32)
+    half = ZERO_CROSSINGS / cutoff  # half of the filter's length, in samples of the recording
+    place = np.arange(up) * down / up  # where each phase's value lies, in samples
+    first = np.ceil(place - half).astype(int)
+    crossings = (first[:, None] + np.arange(int(2 * half) + 1) - place[:, None]) * cutoff
+    inside = np.clip(1 - (crossings / ZERO_CROSSINGS) ** 2, 0, None)
+    window = np.i0(KAISER_BETA * np.sqrt(inside)) / np.i0(KAISER_BETA)
+    window[np.abs(crossings) > ZERO_CROSSINGS] = 0
+    taps = cutoff * ROLLOFF * np.sinc(ROLLOFF * crossings) * window
+    return first, taps.astype(np.float32)
 
 
 def mfcc(
@@ -184,7 +189,8 @@ def mfcc(
 
     Parameters
     ----------
-    sound : ndarray, shape (samples,), float32
+    sound : ndarray, shape (samples,) or (sounds, samples), float32
+        One sound, or several of one length.
     rate : int
         Samples a second (Hz).
     coefficients : int
@@ -196,17 +202,25 @@ def mfcc(
 
     Returns
     -------
-    ndarray, shape (coefficients, frames), float32
+    ndarray, shape (coefficients, frames) or (sounds, coefficients, frames), float32
         In dB-like units: a cosine transform of a mel spectrogram in dB.
 
     Notes
     -----
-    Calls librosa, whose other defaults hold: Hann window, 128 Slaney mel bands, and nothing
-    more than 80 dB under the loudest band. Taught, step by step, in lesson 02. Source: Davis &
-    Mermelstein 1980, doi:10.1109/TASSP.1980.1163420.
+    `librosa.feature.mfcc` step by step, to the last bit; but librosa makes the mel bands anew at
+    every call, which takes as long as using them. Its other defaults hold: Hann window, 128
+    Slaney mel bands, and nothing more than 80 dB under the loudest band of a sound. Taught, step
+    by step, in lesson 02. Source: Davis & Mermelstein 1980, doi:10.1109/TASSP.1980.1163420.
     """
     import librosa
 
-    return librosa.feature.mfcc(
-        y=sound, sr=rate, n_mfcc=coefficients, hop_length=hop, n_fft=window
-    ).astype(np.float32)
+    power = np.abs(librosa.stft(sound, n_fft=window, hop_length=hop)) ** 2
+    decibel = librosa.power_to_db(_mel_bands(rate, window) @ power)
+    return librosa.feature.mfcc(S=decibel, n_mfcc=coefficients).astype(np.float32)
+
+
+@lru_cache(maxsize=8)
+def _mel_bands(rate: int, window: int) -> np.ndarray:
+    import librosa
+
+    return librosa.filters.mel(sr=rate, n_fft=window)
