@@ -445,7 +445,7 @@ def draw_probe(
     Used in lesson 04.
     """
     network.eval()
-    mfcc, image, label = next(batches(samples, np.array([row])))
+    mfcc, image, label, _ = next(batches(samples, np.array([row])))
     scores = network(mfcc * (not mute), image * (not blank))
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3), width_ratios=[1, 2])
     left.imshow(samples.pairs[row].cpu().numpy() // (4 if blank else 1))

@@ -73,15 +73,18 @@ class Batch(NamedTuple):
     mfcc : Tensor, shape (batch, 40) or (batch, 40, frames), float32
     image : Tensor, shape (batch, 3, 64, 128), float32, channels last; or None
     label : Tensor, shape (batch,), int64
+    present : Tensor, shape (batch, 2), float32, or None
+        1 where the joint classifier gets the sound (column 0) and the image (column 1), else 0.
 
     Notes
     -----
-    Taught in lesson 03.
+    Taught in lessons 03 and 04.
     """
 
     mfcc: Tensor
     image: Tensor | None
     label: Tensor
+    present: Tensor | None = None
 
 
 def to_device(
@@ -152,6 +155,7 @@ def batches(
     size: int = 64,
     generator: torch.Generator | None = None,
     image: bool = True,
+    sense_dropout: float = 0.0,
 ) -> Iterator[Batch]:
     """Cut rows into batches.
 
@@ -166,6 +170,8 @@ def batches(
         Shuffles the rows; without it they keep their order.
     image : bool
         Whether to cut the images too; a network that hears alone need not wait for them.
+    sense_dropout : float
+        The share of rows, 0 to 0.5, that go without sound, and as many others without image.
 
     Yields
     ------
@@ -173,17 +179,46 @@ def batches(
 
     Notes
     -----
-    Taught in lesson 03.
+    A joint classifier that always gets both senses soon leans on the one that is easier to learn
+    by heart. To take one away at random makes it use each; our decision, not the paper's. Taught
+    in lessons 03 and 04.
     """
     rows = torch.from_numpy(rows)
     if generator is not None:
         rows = rows[torch.randperm(len(rows), generator=generator)]
-    for chosen in rows.to(samples.label.device).split(size):
+    present = deal_senses(len(rows), sense_dropout, generator) if sense_dropout else None
+    for start in range(0, len(rows), size):
+        chosen = rows[start : start + size].to(samples.label.device)
         yield Batch(
             samples.mfcc[samples.clip_of_row[chosen]],
             _as_image(samples, chosen) if image and samples.pairs is not None else None,
             samples.label[chosen],
+            None if present is None else present[start : start + size].to(chosen.device),
         )
+
+
+def deal_senses(rows: int, share: float, generator: torch.Generator | None = None) -> Tensor:
+    """Draw which senses each row goes without: sound, image or neither, never both.
+
+    Parameters
+    ----------
+    rows : int
+    share : float
+        Of the rows that go without sound, and as many without image; 0 to 0.5.
+    generator : torch.Generator, optional
+        PyTorch's own by default.
+
+    Returns
+    -------
+    Tensor, shape (rows, 2), float32
+        1 where a row has its sound (column 0) and its image (column 1), else 0.
+
+    Notes
+    -----
+    Taught in lesson 04. Source: ModDrop, Neverova et al. 2016, arXiv:1501.00102.
+    """
+    drawn = torch.rand(rows, generator=generator)
+    return torch.stack([drawn >= share, drawn < 1 - share], dim=1).float()
 
 
 def _as_image(samples: Samples, rows: Tensor) -> Tensor:

@@ -174,8 +174,10 @@ class AudioNetwork(nn.Module):
         self.cnn = AudioCNN(mfcc_shape)
         self.classifier = Classifier(self.cnn.dimension)
 
-    def forward(self, mfcc: Tensor, image: Tensor | None = None) -> dict[str, Tensor]:
-        """Scores of the ``audio`` classifier; the image is not looked at."""
+    def forward(
+        self, mfcc: Tensor, image: Tensor | None = None, present: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Scores of the ``audio`` classifier; nothing else is looked at."""
         return {"audio": self.classifier(self.cnn(mfcc))}
 
 
@@ -200,8 +202,10 @@ class ImageNetwork(nn.Module):
         self.cnn = ImageCNN(size)
         self.classifier = Classifier(self.cnn.dimension)
 
-    def forward(self, mfcc: Tensor | None, image: Tensor) -> dict[str, Tensor]:
-        """Scores of the ``image`` classifier; the MFCCs are not looked at."""
+    def forward(
+        self, mfcc: Tensor | None, image: Tensor, present: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Scores of the ``image`` classifier; nothing else is looked at."""
         return {"image": self.classifier(self.cnn(image))}
 
 
@@ -218,7 +222,8 @@ class FusionNetwork(nn.Module):
     Notes
     -----
     The joint classifier sees both branches' vectors, of one dimension and one size; each auxiliary
-    classifier sees its own branch alone, so its loss reaches that branch alone.
+    classifier sees its own branch alone, so its loss reaches that branch alone. In training the
+    joint classifier does without one of the senses now and then (see `loaders.batches`).
     Taught in lesson 04. Source: the paper's fusion and auxiliary-loss sections.
     """
 
@@ -240,11 +245,16 @@ class FusionNetwork(nn.Module):
         heard, seen = self.audio_cnn(mfcc), self.image_mlp(self.image_cnn(image))
         return equal_size(heard), equal_size(seen)
 
-    def forward(self, mfcc: Tensor, image: Tensor) -> dict[str, Tensor]:
-        """Scores of the ``joint``, ``audio`` and ``image`` classifiers."""
-        audio_vector, image_vector = self.vectors(mfcc, image)
-        return {
-            "joint": self.joint(cat([audio_vector, image_vector], dim=1)),
-            "audio": self.audio_auxiliary(audio_vector),
-            "image": self.image_auxiliary(image_vector),
-        }
+    def forward(
+        self, mfcc: Tensor, image: Tensor, present: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Scores of the ``joint``, ``audio`` and ``image`` classifiers.
+
+        ``present``, of shape (batch, 2), tells with 1 and 0 which of the two vectors the joint
+        classifier gets; both by default.
+        """
+        heard, seen = self.vectors(mfcc, image)
+        scores = {"audio": self.audio_auxiliary(heard), "image": self.image_auxiliary(seen)}
+        if present is not None:
+            heard, seen = heard * present[:, :1], seen * present[:, 1:]
+        return {"joint": self.joint(cat([heard, seen], dim=1)), **scores}

@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from media import store_of
 
 from avlib import loaders, splits
@@ -90,7 +92,9 @@ def test_a_batch_holds_the_pair_the_sound_and_the_emotion_of_one_clip(easy: Feat
     rows = np.array([191, 0, 77, 5])
     parts = list(loaders.batches(samples, rows, size=2))
     assert [part.image.shape for part in parts] == [(2, 3, 64, 128)] * 2
-    batch = loaders.Batch(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
+    assert [part.present for part in parts] == [None, None]
+    each = zip(*(part[:3] for part in parts), strict=True)
+    batch = loaders.Batch(*(torch.cat(tensors) for tensors in each))
     assert batch.image.dtype == batch.mfcc.dtype == torch.float32
     bytes_back = batch.image * samples.image_deviation + samples.image_mean
     np.testing.assert_allclose(
@@ -117,3 +121,19 @@ def test_a_store_of_sound_alone_gives_batches_without_image(easy: FeatureStore) 
     batch = next(loaders.batches(loaders.to_device(store, cut.train, "cpu"), cut.test))
     assert batch.image is None
     assert batch.mfcc.shape == (64, 40)
+
+
+@given(share=st.floats(0, 0.5), seed=st.integers(0, 2**32))
+def test_a_row_goes_without_one_sense_at_most(share: float, seed: int) -> None:
+    present = loaders.deal_senses(2000, share, torch.Generator().manual_seed(seed))
+    assert set(present.unique().tolist()) <= {0.0, 1.0}
+    assert (present.sum(dim=1) >= 1).all()
+    assert ((1 - present.mean(dim=0)) - share).abs().max() < 0.06  # five deviations
+
+
+def test_senses_are_dealt_to_the_rows_of_every_batch(easy: FeatureStore) -> None:
+    samples = loaders.to_device(easy, TRAIN, "cpu")
+    generator = torch.Generator().manual_seed(0)
+    parts = list(loaders.batches(samples, TRAIN, 50, generator, sense_dropout=0.25))
+    assert [part.present.shape for part in parts] == [(50, 2), (50, 2), (20, 2)]
+    assert 0 < torch.cat([part.present for part in parts]).sum() < 2 * len(TRAIN)

@@ -105,3 +105,18 @@ def test_a_network_of_one_branch_does_not_look_at_the_other() -> None:
     mfcc, image = inputs((40,))
     assert "audio" in networks.AudioNetwork()(mfcc, None)
     assert "image" in networks.ImageNetwork()(None, image)
+
+
+def test_the_joint_classifier_does_without_an_absent_sense() -> None:
+    network = networks.FusionNetwork()
+    mfcc, image = inputs((40,), 2)
+    present = torch.tensor([[1.0, 0.0], [0.0, 1.0]])  # the first is only heard, the second seen
+    before = network(mfcc, image, present)
+    other_sound = network(mfcc + 1, image, present)
+    other_image = network(mfcc, image + 1, present)
+    for other, unmoved in ((other_sound, 1), (other_image, 0)):
+        moved = (other["joint"] - before["joint"]).abs().amax(dim=1) > 1e-6
+        assert moved.tolist() == [unmoved == 1, unmoved == 0]
+    both = network(mfcc, image)
+    for head in ("audio", "image"):
+        torch.testing.assert_close(before[head], both[head], rtol=0, atol=0)

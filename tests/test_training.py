@@ -81,7 +81,9 @@ def test_the_seed_decides_the_first_weights_and_the_order(easy: FeatureStore) ->
     assert len(ends) == 2
 
 
-@pytest.mark.parametrize("change", ["audio_weight", "image_weight", "learning_rate", "momentum"])
+@pytest.mark.parametrize(
+    "change", ["audio_weight", "image_weight", "learning_rate", "momentum", "sense_dropout"]
+)
 def test_every_setting_reaches_the_weights(easy: FeatureStore, change: str) -> None:
     brief = replace(BRIEF, epochs=1)
     changed = replace(brief, **{change: 0.5 * getattr(brief, change)})

@@ -27,7 +27,7 @@ from avlib import manifest
 from avlib.practice import face, media, performance, voice
 from avlib.ravdess import ACTORS, EMOTIONS, PRACTICE_MARK, ClipName, speech_names
 
-VERSION = 3  # of the corpus: another number, other bytes
+VERSION = 4  # of the corpus: another number, other bytes
 _SOURCE = "practice corpus"
 _STALE_S = 3600  # no file takes so long to write: its run was killed
 
@@ -110,12 +110,13 @@ def write(
     if names is None:
         names = (speech_names if whole else half)(range(1, actors + 1))
     wanted = list(dict.fromkeys(name.as_modality(1) for name in names))
-    performances = performance.draw(wanted, seed)
+    heard = performance.draw(wanted, seed).to_dict("records")
+    seen = performance.draw(wanted, seed, performance.AT_REST).to_dict("records")
     _claim(folder, seed, {name.actor for name in wanted})
     tasks = [
-        delayed(_write_clip)(folder, name, row, seed, modalities)
-        for name, row in zip(wanted, performances.to_dict("records"), strict=True)
-        if not all(_path(folder, name, modality).exists() for modality in modalities)
+        delayed(_write_clip)(folder, *clip, seed, modalities)
+        for clip in zip(wanted, heard, seen, strict=True)
+        if not all(_path(folder, clip[0], modality).exists() for modality in modalities)
     ]
     written = Parallel(n_jobs=jobs or os.cpu_count(), return_as="generator_unordered")(tasks)
     bar = tqdm(
@@ -221,7 +222,7 @@ def contact_sheet(actors: int = 6, seed: int = 0) -> np.ndarray:
     for emotion, label in enumerate(EMOTIONS, 1):
         strongest = 1 if emotion == 1 else 2
         names = [ClipName(1, 1, emotion, strongest, 1, 1, actor) for actor in range(1, actors + 1)]
-        performances = performance.draw(names, seed).to_dict("records")
+        performances = performance.draw(names, seed, performance.AT_REST).to_dict("records")
         faces = [face.apex(*clip)[:, 60:260] for clip in zip(names, performances, strict=True)]
         margin = np.full((face.HEIGHT, 140, 3), 255, np.uint8)
         black, size, thickness = (0, 0, 0), 0.75, 2
@@ -239,14 +240,19 @@ def _path(folder: Path, name: ClipName, modality: int) -> Path:
 
 
 def _write_clip(
-    folder: Path, name: ClipName, row: Mapping[str, float], seed: int, modalities: tuple[int, ...]
+    folder: Path,
+    name: ClipName,
+    heard: Mapping[str, float],
+    seen: Mapping[str, float],
+    seed: int,
+    modalities: tuple[int, ...],
 ) -> dict[str, manifest.Entry]:
     """Write a clip's files; return what the manifest should say of them."""
     faces_alone = modalities == (2,) and not voice.is_there()
-    sound = (voice.murmur if faces_alone else voice.speak)(name, row, seed)
+    sound = (voice.murmur if faces_alone else voice.speak)(name, heard, seed)
     files = {3: media.wav(sound)} if 3 in modalities else {}
     films = [modality for modality in modalities if modality != 3]
-    pictures = list(face.frames(name, row, seed, sound)) if films else []
+    pictures = list(face.frames(name, seen, seed, sound)) if films else []
     files |= {modality: media.mp4(pictures, sound if modality == 1 else None) for modality in films}
     entries = {}
     for modality, content in files.items():

@@ -28,11 +28,14 @@ ACTION_UNITS = (
 QUANTITIES = VOICE_QUANTITIES + ACTION_UNITS
 HIGHEST_ACTION_UNIT = 5.0  # OpenFace's scale ends here
 
+# Of what an actor's action units always are, this share is how the face is built (see `draw`).
+AT_REST = 0.5
+
 # A different first key for each part, so that no two parts share their random numbers.
 _ACTOR, _ACTOR_EMOTION, _CLIP = 1, 2, 3
 
 
-def draw(names: Iterable[ClipName], seed: int = 0) -> pd.DataFrame:
+def draw(names: Iterable[ClipName], seed: int = 0, at_rest: float = 0.0) -> pd.DataFrame:
     """Draw how clips are performed.
 
     What is drawn for a clip depends on its name and the seed alone, never on which other clips
@@ -44,6 +47,10 @@ def draw(names: Iterable[ClipName], seed: int = 0) -> pd.DataFrame:
         Speech clips; the modality makes no difference.
     seed : int
         Zero or more.
+    at_rest : float
+        The share, 0 to 1, of an actor's own part to leave out of the action units. The tables
+        hold what software read in each face without knowing it at rest: deep-set eyes pass for
+        lowered brows. As measured it is 0; a face that is drawn, rest and all, needs less.
 
     Returns
     -------
@@ -63,7 +70,7 @@ def draw(names: Iterable[ClipName], seed: int = 0) -> pd.DataFrame:
     if seed < 0:
         raise ValueError(f"seed: should be zero or more, got {seed}")
     names = list(names)
-    rows = [_draw_clip(name, seed) for name in names]
+    rows = [_draw_clip(name, seed, at_rest) for name in names]
     index = pd.Index([name.clip for name in names], name="clip", dtype=object)
     drawn = pd.DataFrame(
         np.reshape(rows, (len(names), len(QUANTITIES))), index, columns=list(QUANTITIES)
@@ -134,12 +141,14 @@ def clip_key(name: ClipName) -> tuple[int, ...]:
     return astuple(name)[1:]
 
 
-def _draw_clip(name: ClipName, seed: int) -> np.ndarray:
+def _draw_clip(name: ClipName, seed: int, at_rest: float) -> np.ndarray:
     if name.channel != 1:
         raise ValueError(f"{name}: is not speech; the practice corpus holds speech (channel 01)")
+    own = _gaussian("actor", (seed, _ACTOR, name.actor))
+    own[len(VOICE_QUANTITIES) :] *= 1 - at_rest
     return (
         cell_mean(name.emotion, name.intensity).to_numpy()
-        + _gaussian("actor", (seed, _ACTOR, name.actor))
+        + own
         + _gaussian("actor_emotion", (seed, _ACTOR_EMOTION, name.actor, name.emotion))
         + _gaussian("clip", (seed, _CLIP, *clip_key(name)))
     )
