@@ -6,7 +6,8 @@ video. Taught in notebooks/02-mfcc-and-frame-pairs.ipynb.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -41,31 +42,77 @@ def frames_at(path: str | Path, times: Sequence[float]) -> np.ndarray:
 
     Notes
     -----
-    Taught in lesson 02.
+    Decodes with one thread: clips are read side by side, a process a core, which is faster than
+    one clip after another with several threads. Taught in lesson 02.
     """
     path = Path(path)
     wanted = [Fraction(time).limit_denominator(1_000_000) for time in times]
     if wanted != sorted(wanted) or (wanted and wanted[0] < 0):
         raise ValueError(f"times: should be zero or more, in ascending order, got {list(times)}")
-    kept: list[np.ndarray] = []
     try:
         with av.open(path, metadata_errors="replace") as container:
-            for leaves, frame in _frames_with_ends(container, path):
-                while len(kept) < len(wanted) and wanted[len(kept)] < leaves:
-                    kept.append(frame.to_ndarray(format="rgb24"))
-                if len(kept) == len(wanted):
-                    break
+            stream = _picture_stream(container, path)
+            stream.thread_type = "NONE"
+            packets = list(container.demux(stream))
+            on_screen = _on_screen(stream, packets, wanted, path)
+            frames = _decode(stream, packets, set(on_screen))
     except av.FFmpegError as error:
         raise ValueError(
             f"{path}: its picture cannot be decoded ({error.strerror}); "
             "get a whole copy of the file"
         ) from error
-    if len(kept) < len(wanted):
-        raise ValueError(
-            f"{path}: its picture ends before {float(wanted[len(kept)]):.2f} s; "
-            "get a whole copy of the file, or ask for earlier frames"
-        )
-    return np.stack(kept) if kept else np.zeros((0, 0, 0, 3), np.uint8)
+    if len(frames) < len(set(on_screen)):
+        raise ValueError(f"{path}: a frame cannot be decoded; get a whole copy of the file")
+    if not wanted:
+        return np.zeros((0, 0, 0, 3), np.uint8)
+    return np.stack([frames[begin] for begin in on_screen])
+
+
+def _on_screen(
+    stream: av.VideoStream, packets: list[av.Packet], times: list[Fraction], path: Path
+) -> list[int]:
+    """For each time, when the frame on screen came on, in the stream's own ticks.
+
+    A packet carries one frame and its time, so that nothing has to be decoded to know this. The
+    index of a film can mark its first packets as not to be shown.
+    """
+    shown = [packet for packet in packets if packet.size and not packet.is_discard]
+    begins = sorted(packet.pts for packet in shown if packet.pts is not None)
+    if len(begins) < len(shown):
+        raise ValueError(f"{path}: a frame carries no time; get a whole copy of the file")
+    whole = {packet.pts for packet in shown if not packet.is_corrupt}
+    tick, rate = stream.time_base, stream.average_rate
+    # The last frame stays for as long as the ones before it did.
+    end = (begins[-1] - begins[0]) * tick + 1 / rate if begins else 0
+    found = []
+    for time in times:
+        number = bisect_right(begins, begins[0] + time / tick) - 1 if time < end else None
+        if number is None or begins[number] not in whole:
+            raise ValueError(
+                f"{path}: its picture ends before {float(time):.2f} s; "
+                "get a whole copy of the file, or ask for earlier frames"
+            )
+        found.append(begins[number])
+    return found
+
+
+def _decode(
+    stream: av.VideoStream, packets: list[av.Packet], wanted: set[int]
+) -> dict[int, np.ndarray]:
+    """The frames that come on at the wanted times, in RGB.
+
+    In H.264 about half of all frames help to build no other frame. Of these only the wanted ones
+    are decoded, which saves half of the time and changes no pixel.
+    """
+    kept: dict[int, np.ndarray] = {}
+    for packet in packets:
+        stream.codec_context.skip_frame = "DEFAULT" if packet.pts in wanted else "NONREF"
+        for frame in packet.decode():
+            if frame.pts in wanted:
+                kept[frame.pts] = frame.to_ndarray(format="rgb24")
+        if len(kept) == len(wanted):
+            break
+    return kept
 
 
 def duration(path: str | Path) -> float:
@@ -90,24 +137,6 @@ def duration(path: str | Path) -> float:
         raise ValueError(
             f"{path}: cannot be opened as video ({error.strerror}); get a whole copy of the file"
         ) from error
-
-
-def _frames_with_ends(
-    container: av.container.InputContainer, path: Path
-) -> Iterator[tuple[Fraction, av.VideoFrame]]:
-    """Each frame and when it leaves the screen (s after the first frame came on)."""
-    stream = _picture_stream(container, path)
-    shown, start = None, 0
-    for frame in container.decode(stream):
-        if frame.pts is None:
-            raise ValueError(f"{path}: a frame carries no time; get a whole copy of the file")
-        if shown is None:
-            start = frame.pts
-        else:
-            yield (frame.pts - start) * frame.time_base, shown
-        shown = frame
-    if shown is not None:  # the last frame stays for as long as the ones before it did
-        yield (shown.pts - start) * shown.time_base + 1 / stream.average_rate, shown
 
 
 def _picture_stream(container: av.container.InputContainer, path: Path) -> av.VideoStream:
