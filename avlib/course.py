@@ -132,13 +132,13 @@ def store(clips: pd.DataFrame, recipe: Recipe) -> FeatureStore:
     Returns
     -------
     FeatureStore
-        In ``features/`` of the data folder, under a name made of the recordings and the recipe.
+        In ``features/`` of the data folder, under a name made of recordings, recipe and code.
 
     Notes
     -----
     Used from lesson 03 on; lesson 02 explains `features.build`.
     """
-    settings = json.dumps([asdict(recipe), features.digest_of_files(clips)])
+    settings = json.dumps([asdict(recipe), features.content(clips, recipe)])
     name = hashlib.sha256(settings.encode()).hexdigest()[:12]
     return features.build(clips, recipe, data_folder() / "features" / name)
 

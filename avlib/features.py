@@ -8,6 +8,7 @@ Taught in notebooks/02-mfcc-and-frame-pairs.ipynb.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import os
 import shutil
@@ -194,8 +195,9 @@ def build(
     Every recording is checked before the work starts (see `verify.unusable`), so that a faulty
     one is known at once and not after an hour. Each clip's features are first written to a folder
     beside it, ``<folder>.partial``; when all are there they are joined and the store appears under
-    its name in one step. A run that was killed or met a full disk goes on where it stopped, and a
-    store that is already there, of the same recordings and recipe, is opened as it is.
+    its name in one step. A run that was killed or met a full disk goes on where it stopped. A
+    store that is already there, of the same recordings, recipe and code, is opened as it is; to
+    know that it is the same no recording is read, unless its size or time has changed.
 
     Parameters
     ----------
@@ -233,10 +235,10 @@ def build(
     partial = folder.with_name(folder.name + ".partial")
     _require_media(clips, recipe)
     header = {
-        "format": 1,
+        "format": 2,
         "recipe": asdict(recipe),
-        "recordings": digest_of_files(clips),
         "corpus": ravdess.corpus(clips),
+        **content(clips, recipe, jobs, progress),
     }
     if folder.exists():
         store = _open_same(folder, header)
@@ -314,15 +316,42 @@ def _accept(left_out: dict[str, str], clips: pd.DataFrame, skip_faulty: bool) ->
     raise ValueError(f"{len(left_out)} of {len(clips)} clips cannot be used:\n{listed}\n{remedy}")
 
 
-def digest_of_files(clips: pd.DataFrame) -> str:
-    """A fingerprint of which recordings go in: names, sizes and times of change."""
-    lines = []
-    for row in clips[["clip", "sound", "picture"]].itertuples(index=False):
-        for path in row[1:]:
-            if isinstance(path, str | Path):
-                status = Path(path).stat()
-                lines.append(f"{row[0]} {Path(path).name} {status.st_size} {status.st_mtime_ns}")
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+def content(
+    clips: pd.DataFrame, recipe: Recipe, jobs: int | None = None, progress: bool = True
+) -> dict[str, str]:
+    """What the features of a set of clips follow from: the recordings' bytes, and the code.
+
+    Parameters
+    ----------
+    clips : DataFrame
+        What `ravdess.index` returned.
+    recipe : Recipe
+    jobs : int, optional
+        Processes; one for each processor by default.
+    progress : bool
+        Show a bar where files have to be read: their checksums are remembered beside them.
+
+    Returns
+    -------
+    dict of str
+        ``recordings``, a fingerprint of the clips' names and files, wherever these lie; and
+        ``code``, one of the functions that make features of them.
+
+    Notes
+    -----
+    Taught in lesson 02.
+    """
+    columns = ["sound", "picture"] if recipe.picture else ["sound"]
+    files = [Path(path) for column in columns for path in clips[column]]
+    digests = verify.digests(files, jobs, progress)
+    rows = clips[["clip", *columns]].itertuples(index=False)
+    named = [[name, *(digests[Path(path)] for path in paths)] for name, *paths in rows]
+    code = "".join(map(inspect.getsource, (audio, video, clip_mfcc, clip_pairs)))
+    return {"recordings": _fingerprint(json.dumps(named)), "code": _fingerprint(code)}
+
+
+def _fingerprint(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _open_same(folder: Path, header: dict[str, object]) -> FeatureStore:
@@ -334,6 +363,11 @@ def _open_same(folder: Path, header: dict[str, object]) -> FeatureStore:
     if store.header["recordings"] != header["recordings"]:
         raise FileExistsError(
             f"{folder}: was built from other recordings (or they have changed since); "
+            "remove the folder, or write the store to another one"
+        )
+    if store.header.get("code") != header["code"]:
+        raise FileExistsError(
+            f"{folder}: was built by another version of avlib, whose numbers may differ; "
             "remove the folder, or write the store to another one"
         )
     return store
@@ -417,7 +451,7 @@ class FeatureStore:
     ----------
     folder : Path
     header : dict
-        ``recipe``, ``recordings`` (a fingerprint of the files), ``corpus``, ``format`` and
+        ``recipe``, ``recordings`` and ``code`` (see `content`), ``corpus``, ``format`` and
         ``left_out`` (clips that could not be used, with the reasons).
     clips : DataFrame
         One row a clip, as `ravdess.index`; ``sound`` and ``picture`` are file names.

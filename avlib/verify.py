@@ -24,7 +24,7 @@ from avlib import archives, audio, manifest
 from avlib.ravdess import CHANNELS, PRACTICE_MARK, ClipName, speech_names
 
 MEMORY = ".verified.json"  # what was found, so that a second look opens only what has changed
-_VERSION = 2  # of what is remembered
+_VERSION = 3  # of what is remembered
 SOUND_RATE = 48_000  # Hz
 FRAME_RATE = 30_000 / 1001  # frames a second
 SIZE = {False: (1280, 720), True: (320, 180)}  # of RAVDESS's pictures, of the practice corpus's
@@ -94,8 +94,8 @@ def unusable(
 ) -> dict[Path, str]:
     """Which files no feature can be computed from, and why.
 
-    A file that is, byte for byte, what a manifest says was written is not opened; another one is
-    opened to its end, unless an earlier look is remembered.
+    A file that is, byte for byte, what a manifest says was written need not be decoded; another
+    one is opened to its end, unless an earlier look is remembered.
 
     Parameters
     ----------
@@ -117,21 +117,48 @@ def unusable(
     folder = _root(files)
     listed = manifest.read(folder)
     names = {path.relative_to(folder).as_posix(): path for path in files}
-    whole = {
-        name for name in names if name in listed and manifest.is_whole(folder, name, listed[name])
+    written = [path for name, path in names.items() if name in listed]
+    found = {
+        names[name]: f"is not the file that came from {listed[name].source}"
+        for name, seen in _examine(folder, written, jobs, progress, opened=False).items()
+        if (seen["stamp"][0], seen["crc32"]) != (listed[name].bytes, listed[name].crc32)
     }
     unsure = [path for name, path in names.items() if name not in listed]
-    found = {
-        path: f"is not the file that came from {listed[name].source}"
-        for name, path in names.items()
-        if name in listed and name not in whole
-    }
     for name, seen in _examine(folder, unsure, jobs, progress).items():
         wrong = UNUSABLE if files[names[name]] else {"unreadable"}
         for finding, said in seen["findings"]:
             if finding in wrong:
                 found[names[name]] = said
     return found
+
+
+def digests(
+    files: Iterable[Path], jobs: int | None = None, progress: bool = True
+) -> dict[Path, str]:
+    """The MD5 of each file; one that has not changed since it was last read is not read again.
+
+    Parameters
+    ----------
+    files : iterable of Path
+        wav and mp4 files.
+    jobs : int, optional
+        Processes; one for each processor by default.
+    progress : bool
+        Show a bar.
+
+    Returns
+    -------
+    dict of Path to str
+        In the order of `files`.
+
+    Notes
+    -----
+    Taught in lesson 02.
+    """
+    files = list(files)
+    folder = _root(files)
+    seen = _examine(folder, files, jobs, progress, opened=False)
+    return {path: seen[path.relative_to(folder).as_posix()]["digest"] for path in files}
 
 
 def _root(files: Iterable[Path]) -> Path:
@@ -144,25 +171,31 @@ def _root(files: Iterable[Path]) -> Path:
 
 
 def _examine(
-    folder: Path, files: list[Path], jobs: int | None, progress: bool
+    folder: Path, files: list[Path], jobs: int | None, progress: bool, opened: bool = True
 ) -> dict[str, dict[str, object]]:
-    """What is found in each file; only those not remembered, or changed since, are opened."""
+    """What is found in each file; only those not remembered, or changed since, are read.
+
+    Where `opened` is false the checksums are enough, and nothing is decoded.
+    """
     memory, registry = _remembered(folder), archives.registry()
     stamps = {path.relative_to(folder).as_posix(): _stamp(path) for path in files}
     known = {
         name: memory[name]
         for name, stamp in stamps.items()
-        if name in memory and memory[name]["stamp"] == stamp
+        if name in memory
+        and memory[name]["stamp"] == stamp
+        and (memory[name]["findings"] is not None or not opened)
     }
     practice = any((place / PRACTICE_MARK).is_file() for place in (folder, *folder.parents))
     tasks = [
-        delayed(_look)(folder, name, registry.get(Path(name).name), practice)
+        delayed(_look)(folder, name, registry.get(Path(name).name), practice, opened)
         for name in stamps
         if name not in known
     ]
     looked = Parallel(n_jobs=jobs or os.cpu_count(), return_as="generator_unordered")(tasks)
     try:
-        bar = tqdm(looked, "verify", len(tasks), unit="file", disable=not (progress and tasks))
+        what = "verify" if opened else "checksums"
+        bar = tqdm(looked, what, len(tasks), unit="file", disable=not (progress and tasks))
         for name, findings, digest, crc32 in bar:
             known[name] = {
                 "stamp": stamps[name], "findings": findings, "digest": digest, "crc32": crc32,
@@ -283,10 +316,11 @@ def _is_silent_film(path: Path) -> bool:
 
 
 def _look(
-    folder: Path, name: str, archive: archives.Archive | None, practice: bool
-) -> tuple[str, list[tuple[str, str]], str, int]:
-    path = folder / name
-    found = look(path, practice) if archive is None else archives.faults(path, archive)
+    folder: Path, name: str, archive: archives.Archive | None, practice: bool, opened: bool
+) -> tuple[str, list[tuple[str, str]] | None, str, int]:
+    path, found = folder / name, None
+    if opened:
+        found = look(path, practice) if archive is None else archives.faults(path, archive)
     return name, found, archives.md5(path), manifest.crc32(path)
 
 

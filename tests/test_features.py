@@ -1,5 +1,6 @@
 """A store holds what the recipe says, whole or not at all, whatever interrupts its making."""
 
+import json
 import multiprocessing
 import os
 import shutil
@@ -12,11 +13,13 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile
 from conftest import REAL
+from dask.distributed import Client, LocalCluster, get_task_stream
 from media import RATE, number_on, tone, write_mp4
 
 from avlib import features, manifest, ravdess
@@ -168,6 +171,48 @@ def test_other_recordings_are_refused(few: pd.DataFrame, tmp_path: Path) -> None
     soundfile.write(few["sound"].iloc[3], tone(99), RATE)
     with pytest.raises(FileExistsError, match=r"store: .*changed"):
         build(few, tmp_path / "store")
+
+
+def test_a_second_run_reads_no_recording(few: pd.DataFrame, tmp_path: Path) -> None:
+    first = contents(build(few, tmp_path / "store"))
+    for path in [*few["sound"], *few["picture"]]:  # other bytes, of the same length and time
+        before = path.stat()
+        path.write_bytes(bytes(before.st_size))
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert contents(build(few, tmp_path / "store")) == first
+
+
+def test_the_same_bytes_elsewhere_are_the_same_recordings(
+    few: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = contents(build(few, tmp_path / "store"))
+    (tmp_path / "moved").mkdir()
+    for path in [*few["sound"], *few["picture"]]:
+        shutil.copy(path, tmp_path / "moved")
+    monkeypatch.setattr(features, "_write_clip", pytest.fail)
+    moved = ravdess.index(tmp_path / "moved")
+    assert moved["sound"].iloc[0] != few["sound"].iloc[0]
+    assert contents(build(moved, tmp_path / "store", jobs=1)) == first
+
+
+def test_a_store_of_other_code_is_refused(few: pd.DataFrame, tmp_path: Path) -> None:
+    header = build(few, tmp_path / "store").folder / "header.json"
+    header.write_text(json.dumps(json.loads(header.read_text()) | {"code": "older"}))
+    with pytest.raises(FileExistsError, match=r"store: .*another version of avlib"):
+        build(few, tmp_path / "store")
+
+
+def test_a_dask_cluster_gives_what_one_process_gives(few: pd.DataFrame, tmp_path: Path) -> None:
+    alone = contents(build(few, tmp_path / "alone", jobs=1))
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        workers = set(client.scheduler_info()["workers"])
+        with joblib.parallel_config("dask"), get_task_stream(client) as stream:
+            together = contents(build(few, tmp_path / "together", jobs=2))
+        assert {task["worker"] for task in stream.data} == workers
+    assert together == alone
 
 
 def test_a_folder_that_holds_something_else_is_left_alone(
