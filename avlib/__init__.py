@@ -25,6 +25,7 @@ _ROOMS = (
     "ravdess",
     "realism",
     "splits",
+    "together",
     "training",
     "verify",
     "video",

@@ -42,6 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
+_BENCHES = ("sound", "picture", "fusion", "together", "again", "growth", "import")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m avlib", description="Lessons on seeing and hearing emotion."
@@ -127,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
 
     run = add("run", _run, "Run a whole experiment.")
     run.add_argument("experiment", choices=["table1", "audio"], help="Table I, or sound alone")
-    run.add_argument("--data", type=Path, metavar="DIR", help="recordings (default: the lessons')")
+    _data_option(run)
     run.add_argument(
         "--split", default="actor", choices=["pair", "clip", "take", "actor"],
         help="what is never cut apart (default actor)",
@@ -137,6 +140,21 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--seed", type=int, default=0, metavar="S", help="default 0")
     _recipe_option(run)
     _json_option(run)
+
+    bench = add("bench", _bench, "Measure avlib beside the common way to do the same.")
+    bench.add_argument(
+        "only", nargs="*", metavar="WHAT", choices=[*_BENCHES, []],
+        help=f"of {', '.join(_BENCHES)} (default: all)",
+    )  # fmt: skip
+    bench.add_argument(
+        "--data", type=Path, metavar="DIR", help="recordings (default: the lessons')"
+    )
+    bench.add_argument(
+        "--film", type=Path, nargs="+", default=[], metavar="FILE", help="more films for `picture`"
+    )
+    bench.add_argument("--repeats", type=int, default=5, metavar="N", help="turns (default 5)")
+    bench.add_argument("--epochs", type=int, default=30, metavar="N", help="of fusion (default 30)")
+    _json_option(bench)
 
     lessons = add("lessons", _lessons, "Run every lesson on a fresh kernel.")
     lessons.add_argument("only", nargs="*", metavar="NN", help="lesson numbers (default: all)")
@@ -148,6 +166,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def _json_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here too")
+
+
+def _data_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="recordings (default: the lessons')"
+    )
 
 
 def _recipe_option(parser: argparse.ArgumentParser) -> None:
@@ -382,6 +406,49 @@ def _print_folds(result: dict) -> None:
         f"  together: accuracy {together['clip_accuracy']:.3f}, UAR {together['uar']:.3f}, "
         f"{together['clips']} clips"
     )
+
+
+def _bench(options: argparse.Namespace) -> int:
+    import tempfile
+    from dataclasses import asdict
+
+    from avlib import bench, course, ravdess
+    from avlib.features import Recipe
+
+    if options.repeats < 1:
+        raise ValueError(f"--repeats {options.repeats}: should be 1 or more")
+    clips = ravdess.index(options.data or course.recordings())
+    corpus, repeats = ravdess.corpus(clips), options.repeats
+
+    def picture() -> list:
+        with tempfile.TemporaryDirectory() as place:
+            encoded = bench.write_film(Path(place) / "encoded.mp4")
+            return bench.picture([*options.film, encoded, *clips["picture"].dropna()[:1]], repeats)
+
+    def store() -> object:
+        return course.store(clips, Recipe.preset("paper"))
+
+    benches = {
+        "sound": lambda: bench.sound(
+            [Path(path) for path in clips["sound"].dropna()[:200]], repeats
+        ),
+        "picture": picture,
+        "fusion": lambda: bench.fusion(store(), repeats, options.epochs),
+        "together": lambda: bench.at_once(store(), repeats),
+        "again": lambda: bench.second_build(clips, repeats),
+        "growth": lambda: bench.growth(clips),
+        "import": lambda: bench.importing(repeats),
+    }
+    rows = []
+    for name in options.only or _BENCHES:
+        print(f"{name} …", file=sys.stderr, flush=True)
+        rows += benches[name]()
+    machine = bench.machine()
+    print(f"Medians of {repeats} on {corpus}; " + ", ".join(f"{k} {v}" for k, v in machine.items()))
+    print(bench.table(rows).to_string(index=False, na_rep="", max_colwidth=None))
+    result = {"measured_on": corpus, "repeats": repeats, **machine}
+    _write_json(options, result | {"rows": [asdict(row) for row in rows]})
+    return 0
 
 
 def _lessons(options: argparse.Namespace) -> int:

@@ -21,9 +21,10 @@ from joblib import Parallel, delayed
 from torch import nn
 from tqdm.auto import tqdm
 
-from avlib import __version__, evaluation, loaders, networks, splits, training
+from avlib import __version__, evaluation, loaders, networks, splits, together, training
 from avlib.features import FeatureStore
 from avlib.splits import Split
+from avlib.together import Run
 from avlib.training import Training
 
 # Table I of the paper, in per cent.
@@ -173,16 +174,52 @@ def protocols(
     Notes
     -----
     One thread a run, so that the result depends on the seeds alone and not on how many
-    processors there are. Taught in lesson 05.
+    processors there are. On a GPU all runs of a network are trained at once where that is
+    faster; see `together`. Taught in lesson 05.
     """
     _require_pictures(store, "protocols")
+    planned = list(product(range(seeds), units, PAPER_TABLE_1))
+    if loaders.best_device().type == "cuda":
+        return _circumstances("protocols", store, settings) | {
+            "runs": _on_one_device(store, planned, settings, progress)
+        }
     tasks = [
         delayed(_protocol_run)(store.folder, name, unit, replace(settings, seed=seed))
-        for seed, unit, name in product(range(seeds), units, PAPER_TABLE_1)
+        for seed, unit, name in planned
     ]
     done = Parallel(n_jobs=jobs or os.cpu_count(), return_as="generator")(tasks)
     bar = tqdm(done, "networks", len(tasks), unit="run", disable=not progress)
     return _circumstances("protocols", store, settings) | {"runs": list(bar)}
+
+
+def _on_one_device(
+    store: FeatureStore,
+    planned: Sequence[tuple[int, str, str]],
+    settings: Training,
+    progress: bool,
+) -> list[dict[str, object]]:
+    """Runs that share a device: the pictures are there once, whatever the number of runs."""
+    samples, found = None, {}
+    for name in PAPER_TABLE_1:
+        runs = {}
+        for seed, unit, network_name in planned:
+            if network_name != name:
+                continue
+            split = splits.split(store.rows, unit, seed)
+            samples = samples or loaders.to_device(store, split.train)
+            own = loaders.standardise_again(samples, store, split.train)
+            runs[seed, unit] = Run(make_network(name, store, seed), own, split, seed)
+        if together.pays(list(runs.values()), settings):
+            together.fit_together(list(runs.values()), settings, progress)
+        else:
+            for run in tqdm(runs.values(), name, unit="run", disable=not progress):
+                one = replace(settings, seed=run.seed)
+                training.fit(run.network, run.samples, run.split, one, progress=False)
+        for (seed, unit), run in runs.items():
+            found[seed, unit, name] = _tested(
+                run.network, name, store, run.samples, run.split, seed
+            )
+    return [found[plan] for plan in planned]
 
 
 def _protocol_run(folder: Path, name: str, unit: str, settings: Training) -> dict[str, object]:
@@ -192,11 +229,22 @@ def _protocol_run(folder: Path, name: str, unit: str, settings: Training) -> dic
     samples = loaders.to_device(store, split.train)
     network = make_network(name, store, settings.seed)
     training.fit(network, samples, split, settings, progress=False)
+    return _tested(network, name, store, samples, split, settings.seed)
+
+
+def _tested(
+    network: nn.Module,
+    name: str,
+    store: FeatureStore,
+    samples: loaders.Samples,
+    split: Split,
+    seed: int,
+) -> dict[str, object]:
     answers = _answers(network, store, samples, split, "test")
     return {
         "network": name,
-        "unit": unit,
-        "seed": settings.seed,
+        "unit": split.unit,
+        "seed": seed,
         "actors": _actors(store, split.test),
         **scores(answers),
         "confusion": evaluation.confusion(evaluation.by_clip(answers)).to_numpy().tolist(),

@@ -110,13 +110,41 @@ def to_device(
     Taught in lesson 03.
     """
     device = torch.device(device) if device is not None else best_device()
+    pairs = None if store.pairs is None else torch.from_numpy(np.array(store.pairs)).to(device)
+    return _standardised(store, train_rows, pairs, device)
+
+
+def standardise_again(samples: Samples, store: FeatureStore, train_rows: np.ndarray) -> Samples:
+    """The same store, standardised by other training rows; the pictures are shared, not copied.
+
+    Parameters
+    ----------
+    samples : Samples
+        Of this store.
+    store : FeatureStore
+    train_rows : ndarray of int64
+        As in `to_device`.
+
+    Returns
+    -------
+    Samples
+
+    Notes
+    -----
+    Taught in lesson 05.
+    """
+    return _standardised(store, train_rows, samples.pairs, samples.label.device)
+
+
+def _standardised(
+    store: FeatureStore, train_rows: np.ndarray, pairs: Tensor | None, device: torch.device
+) -> Samples:
     clip_of_row = store.rows["clip_number"].to_numpy(copy=True)
     train_mfcc = store.mfcc[np.unique(clip_of_row[train_rows])]
     over = (0,) if train_mfcc.ndim == 2 else (0, 2)
     mean = train_mfcc.mean(axis=over, keepdims=True)[0]
     deviation = _usable(train_mfcc.std(axis=over, keepdims=True)[0])
     image_mean, image_deviation = _colour_statistics(store.pairs, train_rows)
-    pairs = None if store.pairs is None else torch.from_numpy(np.array(store.pairs)).to(device)
     return Samples(
         mfcc=torch.from_numpy((store.mfcc - mean) / deviation).to(device),
         pairs=pairs,

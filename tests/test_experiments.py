@@ -136,3 +136,18 @@ def test_protocols_are_every_network_under_every_split_the_same_on_any_number_of
         counts = np.array(run["confusion"])
         assert counts.sum() == run["clips"]
         assert np.trace(counts) / run["clips"] == pytest.approx(run["clip_accuracy"])
+
+
+@pytest.mark.parametrize("pays", [False, True])
+def test_runs_that_share_a_device_give_the_same_table(
+    built: FeatureStore, pays: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = experiments.protocols(built, ("clip", "actor"), 1, BRIEF, 1, progress=False)["runs"]
+    monkeypatch.setattr(experiments.together, "pays", lambda runs, settings: pays)
+    planned = [(run["seed"], run["unit"], run["network"]) for run in wanted]
+    found = experiments._on_one_device(built, planned, BRIEF, progress=False)
+    for one, other in zip(wanted, found, strict=True):
+        assert {key: one[key] for key in ("network", "unit", "seed", "actors", "clips")} == {
+            key: other[key] for key in ("network", "unit", "seed", "actors", "clips")
+        }
+        assert other["clip_accuracy"] == pytest.approx(one["clip_accuracy"], abs=0.13)  # a clip
