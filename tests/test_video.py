@@ -54,6 +54,13 @@ def test_frames_at_uneven_times_are_told_apart(
     assert numbers(path, [time / 1000 for time in asked]) == wanted
 
 
+@pytest.mark.parametrize("threads", [1, 2, 0])
+def test_threads_change_no_pixel(tmp_path: Path, threads: int) -> None:
+    path = write_mp4(tmp_path / "clip.mp4")
+    wanted = video.frames_at(path, [0.1, 0.9, 2.2])
+    np.testing.assert_array_equal(video.frames_at(path, [0.1, 0.9, 2.2], threads), wanted)
+
+
 @pytest.mark.parametrize("size", [(321, 181), (181, 321), (96, 96), (640, 120)])
 def test_frames_of_any_size_come_whole(tmp_path: Path, size: tuple[int, int]) -> None:
     path = write_mp4(

@@ -29,7 +29,7 @@ QUANTITIES = VOICE_QUANTITIES + ACTION_UNITS
 HIGHEST_ACTION_UNIT = 5.0  # OpenFace's scale ends here
 
 # Of what an actor's action units always are, this share is how the face is built (see `draw`).
-AT_REST = 0.5
+AT_REST = 0.25
 
 # A different first key for each part, so that no two parts share their random numbers.
 _ACTOR, _ACTOR_EMOTION, _CLIP = 1, 2, 3
