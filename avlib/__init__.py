@@ -12,6 +12,7 @@ _ROOMS = (
     "archives",
     "audio",
     "bench",
+    "checks",
     "course",
     "download",
     "evaluation",

@@ -1,16 +1,15 @@
 """Every lesson runs from top to bottom, and the code it shows is the code that avlib ships."""
 
-import ast
 import html
 import json
 import re
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from media import chirp
+from shown import NOTEBOOKS, shown
 
 from avlib import (
     audio,
@@ -26,37 +25,12 @@ from avlib import (
 )
 
 DRAWN_FROM_A_FORMULA = "A tall peak at the centre"  # the resampler's filter, lesson 02
-NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("[0-9][0-9]-*.ipynb"))
 
 
 @pytest.fixture(scope="module", autouse=True)
 def recordings() -> Path:
     """The lessons' own recordings; written here if no lesson has run yet."""
     return course.recordings()
-
-
-def shown(number: str) -> SimpleNamespace:
-    """The imports, constants, functions and classes that a lesson shows, without running it."""
-    notebook = next(path for path in NOTEBOOKS if path.name.startswith(number))
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    names: dict[str, object] = {}
-    kept = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
-    for cell in cells[3:]:  # after title, card and set-up
-        code = "".join(cell["source"])
-        if cell["cell_type"] != "code" or "%pip" in code:
-            continue
-        for statement in ast.parse(code).body:
-            constant = (
-                isinstance(statement, ast.Assign)
-                and ast.unparse(statement.targets[0])
-                .strip("()")
-                .replace(", ", "")
-                .replace("_", "")
-                .isupper()
-            )
-            if isinstance(statement, kept) or constant:
-                exec(compile(ast.Module([statement], []), notebook.name, "exec"), names)
-    return SimpleNamespace(**names)
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)

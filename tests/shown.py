@@ -1,0 +1,72 @@
+"""What the lessons show, read from the notebooks themselves, so that text and test cannot part."""
+
+import ast
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+
+NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("[0-9][0-9]-*.ipynb"))
+
+
+def cells(notebook: Path) -> list[tuple[str, str]]:
+    """Kind and source of each cell."""
+    stored = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    return [(cell["cell_type"], "".join(cell["source"])) for cell in stored]
+
+
+def shown(number: str) -> SimpleNamespace:
+    """The imports, constants, functions and classes that a lesson shows, without running it."""
+    notebook = next(path for path in NOTEBOOKS if path.name.startswith(number))
+    names: dict[str, object] = {}
+    kept = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
+    for kind, code in cells(notebook)[3:]:  # after title, card and set-up
+        if kind != "code" or "%pip" in code:
+            continue
+        for statement in ast.parse(code).body:
+            constant = (
+                isinstance(statement, ast.Assign)
+                and ast.unparse(statement.targets[0])
+                .strip("()")
+                .replace(", ", "")
+                .replace("_", "")
+                .isupper()
+            )
+            if isinstance(statement, kept) or constant:
+                exec(compile(ast.Module([statement], []), notebook.name, "exec"), names)
+    return SimpleNamespace(**names)
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """An exercise as it stands in its notebook, and what its check is called with."""
+
+    number: str
+    stub: str
+    solution: str
+    arguments: tuple[str, ...]
+
+
+def exercises() -> list[Exercise]:
+    """Every exercise of every lesson."""
+    found = []
+    for notebook in NOTEBOOKS:
+        each = cells(notebook)
+        for at, (kind, text) in enumerate(each):
+            headings = re.findall(r"^### Exercise (\d+\.\d+)", text, re.M)
+            if kind != "markdown" or not headings:
+                continue
+            (_, stub), (_, check), (_, folded) = each[at + 1 : at + 4]
+            solution = re.search(
+                r"<summary>Solution</summary>\s+```python\n(.*?)```", folded, re.S
+            ).group(1)
+            (call,) = (
+                node
+                for node in ast.walk(ast.parse(check))
+                if isinstance(node, ast.Call) and ast.unparse(node.func) == "checks.check"
+            )
+            number, *arguments = call.args
+            assert number.value == headings[-1], notebook
+            found.append(Exercise(headings[-1], stub, solution, tuple(map(ast.unparse, arguments))))
+    return found

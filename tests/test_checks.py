@@ -1,0 +1,335 @@
+"""Every check lets the solution pass, tells what to do with the stub, and names real mistakes."""
+
+import re
+
+import pandas as pd
+import pytest
+from shown import Exercise, exercises, shown
+
+from avlib import checks
+
+EXERCISES = exercises()
+# For each exercise answers that students give, and what the hint must speak of.
+MISTAKES = {
+    "0.1": [
+        ("number_of_clips = clips.shape[1]", "columns"),
+        ("number_of_clips = clips.size", "rows times columns"),
+        ("number_of_clips = clips['actor'].nunique()", "actors"),
+    ],
+    "0.2": [
+        ("def seconds_of(path):\n    return len(audio.load(path)[0])", "number of samples"),
+        (
+            "def seconds_of(path):\n    s, r = audio.load(path)\n    return r / len(s)",
+            "upside down",
+        ),
+        ("def seconds_of(path):\n    s, r = audio.load(path)\n    return len(s) // r", "whole"),
+        ("def seconds_of(path):\n    return len(audio.load(path)[0]) / 48000", "their rate"),
+        ("def seconds_of(path):\n    s, r = audio.load(path)\n    len(s) / r", "`return`"),
+        ("def seconds_of(path):\n    return len(audio.load(path)) / rate", "NameError"),
+    ],
+    "0.3": [
+        (
+            "def loudest_values(clips, actor):\n"
+            "    return {n: audio.load(clips.query(f'actor == {actor} and emotion == {c}')"
+            ".iloc[0].sound)[0].max() for c, n in enumerate(ravdess.EMOTIONS, 1)}",
+            "below zero",
+        ),
+        (
+            "def loudest_values(clips, actor):\n"
+            "    return {n: abs(audio.load(clips.query(f'emotion == {c}')"
+            ".iloc[0].sound)[0]).max() for c, n in enumerate(ravdess.EMOTIONS, 1)}",
+            "another actor",
+        ),
+        (
+            "def loudest_values(clips, actor):\n"
+            "    return {c: abs(audio.load(clips.query(f'actor == {actor} and emotion == {c}')"
+            ".iloc[0].sound)[0]).max() for c in range(1, 9)}",
+            "names",
+        ),
+        (
+            "def loudest_values(clips, actor):\n"
+            "    return {n: abs(audio.load(clips.query(f'actor == {actor} and emotion == {c}')"
+            ".iloc[0].sound)[0]).mean() for c, n in enumerate(ravdess.EMOTIONS, 1)}",
+            "mean",
+        ),
+    ],
+    "1.1": [
+        ("file_name = '01-01-07-02-02-02-07.mp4'", "modality"),
+        ("file_name = '03-01-07-02-01-02-07.wav'", "statement"),
+        ("file_name = '3-1-7-2-2-2-7.wav'", "two digits"),
+        ("file_name = 3010702020207", "quotation marks"),
+    ],
+    "1.2": [
+        ("def count_takes(clips):\n    return len(clips)", "Both repetitions"),
+        ("def count_takes(clips):\n    return len(clips) // 2", "not every take"),
+        (
+            "def count_takes(clips):\n"
+            "    return clips.groupby(['actor', 'emotion', 'statement']).ngroups",
+            "differ in intensity",
+        ),
+    ],
+    "1.3": [
+        (
+            "def loudness_recogniser_accuracy(named):\n"
+            "    m = named.groupby('emotion')['loudness (dB)'].mean()\n"
+            "    d = [(m - x).abs().idxmin() for x in named['loudness (dB)']]\n"
+            "    return float((named['emotion'] == d).mean())",
+            "medians",
+        ),
+        (
+            "def loudness_recogniser_accuracy(named):\n"
+            "    m = named.groupby('emotion')['loudness (dB)'].median()\n"
+            "    d = [(m - x).idxmin() for x in named['loudness (dB)']]\n"
+            "    return float((named['emotion'] == d).mean())",
+            "absolute",
+        ),
+        (
+            "def loudness_recogniser_accuracy(named):\n"
+            "    m = named.groupby('emotion')['loudness (dB)'].median()\n"
+            "    d = [(m - x).abs().idxmin() for x in named['loudness (dB)']]\n"
+            "    return 100 * float((named['emotion'] == d).mean())",
+            "per cent",
+        ),
+    ],
+    "2.1": [
+        ("def analysis_frames(samples, hop=512):\n    return samples // hop", "one too few"),
+        ("def analysis_frames(samples, hop=512):\n    return 1 + samples / hop", "whole"),
+        ("def analysis_frames(samples, hop=512):\n    return 1 + samples // 512", "argument"),
+        (
+            "def analysis_frames(samples, hop=512):\n    return 1 + (samples - 2048) // hop",
+            "centred",
+        ),
+    ],
+    "2.2": [
+        (
+            "def pair_times_across():\n    b = np.arange(0.5, 3.0, 0.5)\n"
+            "    return np.stack([b - 0.1, b + 0.1])",
+            "axes are swapped",
+        ),
+        (
+            "def pair_times_across():\n    b = np.arange(0.5, 3.5, 0.5)\n"
+            "    return np.stack([b - 0.1, b + 0.1], axis=1)",
+            "five borders",
+        ),
+        (
+            "def pair_times_across():\n    b = np.arange(0.5, 3.0, 0.5)\n"
+            "    return np.stack([b + 0.1, b - 0.1], axis=1)",
+            "earlier frame",
+        ),
+        (
+            "def pair_times_across():\n    b = np.arange(0.5, 3.0, 0.5)\n"
+            "    return np.stack([b, b + 0.2], axis=1)",
+            "0.4 and 0.6",
+        ),
+    ],
+    "2.3": [
+        (
+            "def mean_and_deviation(path):\n    s, r = audio.load(path)\n"
+            "    t = audio.mfcc(audio.resample(s, r, 22_050), 22_050)\n"
+            "    return np.concatenate([t.mean(axis=0), t.std(axis=0)])",
+            "wrong axis",
+        ),
+        (
+            "def mean_and_deviation(path):\n    s, r = audio.load(path)\n"
+            "    t = audio.mfcc(s, r)\n"
+            "    return np.concatenate([t.mean(axis=1), t.std(axis=1)])",
+            "resampled",
+        ),
+        (
+            "def mean_and_deviation(path):\n    s, r = audio.load(path)\n"
+            "    t = audio.mfcc(audio.resample(s, r, 22_050), 22_050)\n"
+            "    return np.stack([t.mean(axis=1), t.std(axis=1)])",
+            "two rows",
+        ),
+        (
+            "def mean_and_deviation(path):\n    s, r = audio.load(path)\n"
+            "    t = audio.mfcc(audio.resample(s, r, 22_050), 22_050)\n"
+            "    return np.concatenate([t.mean(axis=1), t.var(axis=1)])",
+            "variance",
+        ),
+    ],
+    "3.1": [
+        ("weights = 64 * 32 * 5", "bias"),
+        ("weights = 64 * (5 + 1)", "all 32 channels"),
+        ("weights = 32 * (64 * 5 + 1)", "crosswise"),
+        ("weights = 'many'", "one number"),
+    ],
+    "3.2": [
+        (
+            "def recall(logits, label, emotion):\n    d = logits.argmax(dim=1)\n"
+            "    return (label[d == emotion] == emotion).float().mean()",
+            "precision",
+        ),
+        (
+            "def recall(logits, label, emotion):\n    d = logits.argmax(dim=1)\n"
+            "    return (d == label).float().mean()",
+            "accuracy",
+        ),
+        (
+            "def recall(logits, label, emotion):\n    d = logits.argmax(dim=0)\n"
+            "    return (d[label == emotion] == emotion).float().mean()",
+            "IndexError",
+        ),
+        (
+            "def recall(logits, label, emotion):\n    d = logits.argmax(dim=1)\n"
+            "    return ((d == emotion) & (label == emotion)).sum()",
+            "share",
+        ),
+    ],
+    "3.3": [
+        (
+            "def network_with_dropout():\n    return nn.Sequential(AudioCNN(), Classifier(640))",
+            "no `nn",
+        ),
+        (
+            "def network_with_dropout():\n"
+            "    return nn.Sequential(AudioCNN(), Classifier(640), nn.Dropout(0.5))",
+            "after the classifier",
+        ),
+        (
+            "def network_with_dropout():\n"
+            "    return nn.Sequential(nn.Dropout(0.5), AudioCNN(), Classifier(640))",
+            "before the CNN",
+        ),
+        (
+            "def network_with_dropout():\n"
+            "    return nn.Sequential(AudioCNN(), nn.Dropout(0.05), Classifier(640))",
+            "half",
+        ),
+        (
+            "def network_with_dropout():\n"
+            "    return nn.Sequential(AudioCNN(), nn.Dropout(0.5), Classifier(320))",
+            "do not fit",
+        ),
+    ],
+    "4.1": [
+        ("joint_input = 2 * 640", "equal dimension"),
+        ("joint_input = 640 * 100", "not multiplied"),
+        ("joint_input = 640 + 1024", r"\*into\*"),
+    ],
+    "4.2": [
+        (
+            "def image_only_total(each):\n    return total_loss(each, image_weight=2.0)",
+            "audio loss is still",
+        ),
+        (
+            "def image_only_total(each):\n    return total_loss(each, audio_weight=0.0)",
+            "weight 2",
+        ),
+        ("def image_only_total(each):\n    return 2 * each['image']", "joint loss is missing"),
+    ],
+    "4.3": [
+        (
+            "def late_fusion(scores):\n    return (scores['audio'] + scores['image']) / 2",
+            "one scale",
+        ),
+        (
+            "def late_fusion(scores):\n    return (scores['audio'].log_softmax(dim=0)"
+            " + scores['image'].log_softmax(dim=0)) / 2",
+            "wrong dimension",
+        ),
+        (
+            "def late_fusion(scores):\n    return (scores['audio'].softmax(dim=1)"
+            " + scores['image'].softmax(dim=1)) / 2",
+            r"\*log\*",
+        ),
+        (
+            "def late_fusion(scores):\n    return scores['audio'].log_softmax(dim=1)"
+            " + scores['image'].log_softmax(dim=1)",
+            "sum",
+        ),
+    ],
+    "5.1": [
+        ("calm_accuracy, calm_uar = 192 / 1440, 1 / 8", "per cent"),
+        ("calm_accuracy, calm_uar = 100 * 192 / 1440, 100 * 192 / 1440", r"each \*emotion\*"),
+        ("calm_accuracy, calm_uar = 100 * 192 / 1440, 100", "other seven"),
+        ("calm_accuracy, calm_uar = 12.5, 12.5", r"\*are\* calm"),
+    ],
+    "5.2": [
+        ("def uar(label, decided):\n    return (label == decided).mean()", "accuracy"),
+        (
+            "def uar(label, decided):\n    return np.mean([(label[decided == c] == c).mean()"
+            " for c in np.unique(decided)])",
+            "precisions",
+        ),
+        (
+            "def uar(label, decided):\n    return sum((decided[label == c] == c).mean()"
+            " for c in np.unique(label)) / 8",
+            "divide by 8",
+        ),
+    ],
+    "5.3": [
+        (
+            "def colleagues_split(rows):\n    later = rows.duplicated('clip').to_numpy()\n"
+            "    return np.flatnonzero(~later), np.flatnonzero(later)",
+            "swapped",
+        ),
+        (
+            "def colleagues_split(rows):\n    later = rows.duplicated('clip').to_numpy()\n"
+            "    return later, ~later",
+            "marks",
+        ),
+        (
+            "def colleagues_split(rows):\n    n = np.arange(len(rows))\n"
+            "    return n[n % 6 > 0], n[n % 6 == 0]",
+            "every sixth",
+        ),
+    ],
+}
+ANSWERS = [
+    pytest.param(exercise, answer, hint, id=f"{exercise.number}-{number}")
+    for exercise in EXERCISES
+    for number, (answer, hint) in enumerate(MISTAKES[exercise.number])
+]
+
+
+@pytest.fixture(scope="module")
+def lessons() -> dict[str, dict[str, object]]:
+    """The names that each lesson defines."""
+    return {number: vars(shown(number)) for number in ("00", "01", "02", "03", "04", "05")}
+
+
+def judged(
+    exercise: Exercise, code: str, lessons: dict[str, dict[str, object]], clips: pd.DataFrame
+) -> str | None:
+    names = {**lessons[f"0{exercise.number[0]}"], "clips": clips}
+    exec(code, names)
+    return checks.judge(exercise.number, *(eval(each, names) for each in exercise.arguments))
+
+
+def test_every_exercise_has_a_check_and_every_check_an_exercise() -> None:
+    numbers = [exercise.number for exercise in EXERCISES]
+    assert numbers == checks.exercises() == sorted(MISTAKES)
+    assert all(len(mistakes) >= 2 for mistakes in MISTAKES.values())
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.number)
+class TestEveryExercise:
+    def test_the_folded_solution_passes(
+        self, exercise: Exercise, lessons: dict[str, dict[str, object]], clips: pd.DataFrame
+    ) -> None:
+        assert judged(exercise, exercise.solution, lessons, clips) is None
+
+    def test_the_untouched_stub_is_told_what_to_do(
+        self, exercise: Exercise, lessons: dict[str, dict[str, object]], clips: pd.DataFrame
+    ) -> None:
+        assert "run both cells again" in judged(exercise, exercise.stub, lessons, clips)
+
+
+@pytest.mark.parametrize(("exercise", "answer", "hint"), ANSWERS)
+def test_a_mistake_is_refused_by_name(
+    exercise: Exercise,
+    answer: str,
+    hint: str,
+    lessons: dict[str, dict[str, object]],
+    clips: pd.DataFrame,
+) -> None:
+    assert re.search(hint, judged(exercise, answer, lessons, clips))
+
+
+def test_a_check_prints_its_verdict(capsys: pytest.CaptureFixture[str]) -> None:
+    assert checks.check("4.1", 740)
+    assert not checks.check("4.1", 1280)
+    right, wrong = capsys.readouterr().out.splitlines()
+    assert right == "✓ Exercise 4.1: right."
+    assert wrong.startswith("✗ Exercise 4.1: that is with equal dimension")
