@@ -150,10 +150,15 @@ def _slider(description: str, value: float, low: float, high: float, step: float
 
 def _choice(
     description: str, options: list[object], value: object | None = None
-) -> widgets.Dropdown:
-    """A menu; its first option stands unless another value is named."""
+) -> widgets.SelectionSlider:
+    """A choice of few; its first option stands unless another value is named.
+
+    A slider and no menu: JupyterLab takes the arrow keys away from a menu (ipywidgets issue 3912).
+    """
     chosen = {} if value is None else {"value": value}
-    return widgets.Dropdown(options=options, description=description, **chosen)
+    return widgets.SelectionSlider(
+        options=options, description=description, continuous_update=False, **chosen
+    )
 
 
 def draw_clip(clips: pd.DataFrame, emotion: int, intensity: int, actor: int) -> Heard:
@@ -272,8 +277,8 @@ def mfcc_inspector(sound: np.ndarray, rate: int, corpus: str) -> Explorer:
         "A longer window sees pitch finely and time coarsely. Find the window that splits the "
         "speech into stripes that lie flat.",
         coefficients=_slider("coefficients", 40, 5, 80, 5),
-        hop=_choice("hop (samples)", [512, 128, 256, 1024, 2048]),
-        window=_choice("window (samples)", [2048, 256, 512, 1024, 4096, 8192]),
+        hop=_choice("hop (samples)", [128, 256, 512, 1024, 2048], 512),
+        window=_choice("window (samples)", [256, 512, 1024, 2048, 4096, 8192], 2048),
     )
 
 
@@ -315,7 +320,7 @@ def pair_scrubber(path: str | Path, corpus: str) -> Explorer:
         "What is the smallest size at which you can still tell the emotion?",
         window=_slider("window (s)", 0.5, 0.3, 1.5, 0.1),
         offset=_slider("offset (s)", 0.25, 0.0, 0.5, 0.05),
-        size=_choice("size (pixels)", [64, 8, 16, 32, 128]),
+        size=_choice("size (pixels)", [8, 16, 32, 64, 128], 64),
     )
 
 

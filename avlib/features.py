@@ -13,14 +13,14 @@ import json
 import os
 import shutil
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 from tqdm.auto import tqdm
 
 from avlib import audio, ravdess, verify, video
@@ -135,8 +135,8 @@ def clip_mfcc(path: str | Path, recipe: Recipe) -> np.ndarray:
     Taught in lesson 02.
     """
     sound, rate = audio.load(path)
-    resampled = audio.resample(sound, rate, recipe.sample_rate)
-    with threadpool_limits(1):  # the last bit of a matrix product depends on the threads
+    with _matrix_threads().limit(limits=1):  # a product's last bit depends on the threads
+        resampled = audio.resample(sound, rate, recipe.sample_rate)
         coefficients = audio.mfcc(
             resampled, recipe.sample_rate, recipe.coefficients, recipe.hop, recipe.analysis_window
         )
@@ -149,6 +149,12 @@ def clip_mfcc(path: str | Path, recipe: Recipe) -> np.ndarray:
             f"{recipe.sequence_seconds} s; use a whole recording, or a shorter sequence_seconds"
         )
     return coefficients[:, spare // 2 : spare // 2 + recipe.sequence_frames]
+
+
+@lru_cache(maxsize=1)
+def _matrix_threads() -> ThreadpoolController:
+    """What sets the threads of matrix products; to find the libraries takes milliseconds."""
+    return ThreadpoolController()
 
 
 def clip_pairs(path: str | Path, recipe: Recipe) -> np.ndarray:

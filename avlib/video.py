@@ -7,7 +7,7 @@ video. Taught in notebooks/02-mfcc-and-frame-pairs.ipynb.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -46,6 +46,17 @@ def frames_at(path: str | Path, times: Sequence[float], threads: int = 1) -> np.
     -----
     Taught in lesson 02.
     """
+    frames = _read(path, times, threads, lambda frame: frame)
+    return np.stack(frames) if frames else np.zeros((0, 0, 0, 3), np.uint8)
+
+
+def _read(
+    path: str | Path,
+    times: Sequence[float],
+    threads: int,
+    keep: Callable[[np.ndarray], np.ndarray],
+) -> list[np.ndarray]:
+    """What `keep` makes of each frame on screen; a large frame need not stay in memory."""
     path = Path(path)
     wanted = [Fraction(time).limit_denominator(1_000_000) for time in times]
     if wanted != sorted(wanted) or (wanted and wanted[0] < 0):
@@ -57,7 +68,7 @@ def frames_at(path: str | Path, times: Sequence[float], threads: int = 1) -> np.
             stream.codec_context.thread_count = threads
             packets = list(container.demux(stream))
             on_screen = _on_screen(stream, packets, wanted, path)
-            frames = _decode(stream, packets, set(on_screen))
+            frames = _decode(stream, packets, set(on_screen), keep)
     except av.FFmpegError as error:
         raise ValueError(
             f"{path}: its picture cannot be decoded ({error.strerror}); "
@@ -65,9 +76,7 @@ def frames_at(path: str | Path, times: Sequence[float], threads: int = 1) -> np.
         ) from error
     if len(frames) < len(set(on_screen)):
         raise ValueError(f"{path}: a frame cannot be decoded; get a whole copy of the file")
-    if not wanted:
-        return np.zeros((0, 0, 0, 3), np.uint8)
-    return np.stack([frames[begin] for begin in on_screen])
+    return [frames[begin] for begin in on_screen]
 
 
 def _on_screen(
@@ -99,9 +108,12 @@ def _on_screen(
 
 
 def _decode(
-    stream: av.VideoStream, packets: list[av.Packet], wanted: set[int]
+    stream: av.VideoStream,
+    packets: list[av.Packet],
+    wanted: set[int],
+    keep: Callable[[np.ndarray], np.ndarray],
 ) -> dict[int, np.ndarray]:
-    """The frames that come on at the wanted times, in RGB.
+    """What `keep` makes of the frames that come on at the wanted times, in RGB.
 
     In H.264 about half of all frames help to build no other frame. Of these only the wanted ones
     are decoded, which saves half of the time and changes no pixel.
@@ -111,7 +123,7 @@ def _decode(
         stream.codec_context.skip_frame = "DEFAULT" if packet.pts in wanted else "NONREF"
         for frame in packet.decode():
             if frame.pts in wanted:
-                kept[frame.pts] = frame.to_ndarray(format="rgb24")
+                kept[frame.pts] = keep(frame.to_ndarray(format="rgb24"))
         if len(kept) == len(wanted):
             break
     return kept
@@ -240,5 +252,5 @@ def frame_pairs(path: str | Path, times: np.ndarray, size: int = 64) -> np.ndarr
     -----
     Taught in lesson 02. Source: the paper's pre-processing section.
     """
-    squares = square(frames_at(path, times.ravel()), size)
+    squares = np.stack(_read(path, times.ravel(), 1, lambda frame: square(frame[None], size)[0]))
     return np.concatenate([squares[0::2], squares[1::2]], axis=2)
