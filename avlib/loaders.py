@@ -251,5 +251,9 @@ def deal_senses(rows: int, share: float, generator: torch.Generator | None = Non
 
 def _as_image(samples: Samples, rows: Tensor) -> Tensor:
     """Bytes in rows and columns → standardised numbers in the order convolutions like."""
-    image = samples.pairs[rows].permute(0, 3, 1, 2).float()
-    return (image - samples.image_mean) / samples.image_deviation
+    image = samples.pairs[rows].float()
+    # A line of red, green, blue, red, … at a time: three numbers at a time take thrice as long.
+    width = image.shape[2]
+    mean, deviation = samples.image_mean.flatten(), samples.image_deviation.flatten()
+    image.flatten(2).sub_(mean.repeat(width)).div_(deviation.repeat(width))
+    return image.permute(0, 3, 1, 2)
