@@ -156,7 +156,12 @@ def duration(path: str | Path) -> float:
 def _picture_stream(container: av.container.InputContainer, path: Path) -> av.VideoStream:
     if not container.streams.video:
         raise ValueError(f"{path}: has no picture; use the clip's 01 or 02 mp4")
-    return container.streams.video[0]
+    stream = container.streams.video[0]
+    if stream.codec_context is None:
+        raise ValueError(
+            f"{path}: its picture cannot be decoded (unknown codec); get a whole copy of the file"
+        )
+    return stream
 
 
 def pair_times(

@@ -67,6 +67,11 @@ MISTAKES = {
             "    return clips.groupby(['actor', 'emotion', 'statement']).ngroups",
             "differ in intensity",
         ),
+        (
+            "def count_takes(clips):\n"
+            "    return clips.groupby(['actor', 'emotion', 'intensity']).ngroups",
+            "differ in statement",
+        ),
     ],
     "1.3": [
         (

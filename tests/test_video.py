@@ -222,3 +222,11 @@ def test_a_file_that_is_no_film_is_refused(tmp_path: Path, read: object, content
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"page\.mp4.*whole copy"):
         read(path)
+
+
+@pytest.mark.parametrize("read", [video.duration, lambda path: video.frames_at(path, [0.0])])
+def test_a_film_whose_codec_nobody_knows_is_refused(tmp_path: Path, read: object) -> None:
+    path = write_mp4(tmp_path / "odd.mp4", times=[0, 3003])
+    path.write_bytes(path.read_bytes().replace(b"avc1", b"zzzz"))
+    with pytest.raises(ValueError, match=r"odd\.mp4.*whole copy"):
+        read(path)
