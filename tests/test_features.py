@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
+from unittest import mock
 
 import joblib
 import numpy as np
@@ -205,6 +206,7 @@ def test_a_store_of_other_code_is_refused(few: pd.DataFrame, tmp_path: Path) -> 
 def test_a_dask_cluster_gives_what_one_process_gives(few: pd.DataFrame, tmp_path: Path) -> None:
     alone = contents(build(few, tmp_path / "alone", jobs=1))
     with (
+        mock.patch.dict(os.environ),  # Dask leaves one thread a process to all that comes after
         LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
         Client(cluster) as client,
     ):
