@@ -1,4 +1,4 @@
-"""The commands: ``python -m avlib COMMAND --help``."""
+"""The commands: ``python -m avlib COMMAND --help``. Of no lesson."""
 
 from __future__ import annotations
 
@@ -159,7 +159,11 @@ def _parser() -> argparse.ArgumentParser:
     lessons = add("lessons", _lessons, "Run every lesson on a fresh kernel.")
     lessons.add_argument("only", nargs="*", metavar="NN", help="lesson numbers (default: all)")
     lessons.add_argument("--keep", type=Path, metavar="DIR", help="keep the executed copies")
-    lessons.add_argument("--stamp", action="store_true", help="write the seconds into the cards")
+    lessons.add_argument("--html", type=Path, metavar="DIR", help="write them as pages to read")
+    lessons.add_argument(
+        "--stamp", action="store_true",
+        help="write the seconds into the cards, and the small pictures of notebooks/README.md",
+    )  # fmt: skip
     _json_option(lessons)
     return parser
 
@@ -452,26 +456,46 @@ def _bench(options: argparse.Namespace) -> int:
 
 
 def _lessons(options: argparse.Namespace) -> int:
-    from nbclient.exceptions import CellExecutionError
+    import tempfile
 
     from avlib import course
 
     course.recordings()
+    chosen = course.lessons()
+    if options.only:
+        chosen = [path for path in chosen if path.name[:2] in options.only]
+    with tempfile.TemporaryDirectory() as place:
+        return _run_lessons(options, chosen, options.keep or Path(place))
+
+
+def _run_lessons(options: argparse.Namespace, chosen: list[Path], executed: Path) -> int:
+    from nbclient.exceptions import CellExecutionError
+
+    from avlib import course, pages
+
     seconds = {}
-    for notebook in course.lessons():
-        if options.only and notebook.name[:2] not in options.only:
-            continue
+    for notebook in chosen:
         print(f"{notebook.name} …", end=" ", flush=True)
         try:
-            seconds[notebook.name] = course.run_lesson(notebook, options.keep)
+            seconds[notebook.name] = course.run_lesson(notebook, executed)
         except CellExecutionError as error:
             print(f"failed\n{error}")
             return 1
         print(f"{seconds[notebook.name]:.0f} s")
         if options.stamp:
             course.stamp(notebook, seconds[notebook.name])
+            images = notebook.parent / "images"
+            images.mkdir(exist_ok=True)
+            small = pages.cover(executed / notebook.name)
+            (images / f"{notebook.name[:2]}.jpg").write_bytes(small)
     _write_json(options, seconds)
-    return 0
+    if options.html is None:
+        return 0
+    lessons = [executed / notebook.name for notebook in chosen]
+    written = pages.write(lessons, chosen[0].parent / "README.md", options.html)
+    faults = pages.faults(options.html)
+    print(*faults, f"{options.html}: {len(written)} pages, {len(faults)} faults", sep="\n")
+    return int(bool(faults))
 
 
 if __name__ == "__main__":

@@ -44,6 +44,10 @@ class Archive:
     md5 : str or None
     source : str
         Who says so.
+
+    Notes
+    -----
+    Taught in lesson 01.
     """
 
     name: str

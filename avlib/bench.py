@@ -3,7 +3,7 @@
 The references stand in ``tests/benchmarks/references.py``. Both sides take turns, so that a
 machine that slows down slows both; the ratio is that of the medians. Where two ways should give
 the same numbers, these are compared in the same run.
-Used by ``python -m avlib bench``.
+Of no lesson; ``python -m avlib bench`` runs it.
 """
 
 from __future__ import annotations

@@ -28,7 +28,12 @@ _judges: dict[str, Judge] = {}
 
 
 class AnswerError(Exception):
-    """What is wrong with an answer, told to the learner."""
+    """What is wrong with an answer, told to the learner.
+
+    Notes
+    -----
+    Used in every lesson.
+    """
 
 
 def check(number: str, answer: object, *given: object) -> bool:
@@ -89,7 +94,12 @@ def judge(number: str, answer: object, *given: object) -> str | None:
 
 
 def exercises() -> list[str]:
-    """The numbers of all exercises, in order."""
+    """The numbers of all exercises, in order.
+
+    Notes
+    -----
+    Of every lesson.
+    """
     return sorted(_judges)
 
 

@@ -22,7 +22,12 @@ from avlib.features import FeatureStore, Recipe
 
 
 def home() -> Path:
-    """The folder that holds ``notebooks/`` and ``data/``: the checkout, else where one stands."""
+    """The folder that holds ``notebooks/`` and ``data/``: the checkout, else where one stands.
+
+    Notes
+    -----
+    Used in every lesson.
+    """
     checkout = Path(__file__).resolve().parents[1]
     return checkout if (checkout / "notebooks").is_dir() else Path.cwd()
 
@@ -150,6 +155,10 @@ def lessons() -> list[Path]:
     ------
     FileNotFoundError
         If avlib was installed without its lessons.
+
+    Notes
+    -----
+    Of every lesson.
     """
     found = sorted((home() / "notebooks").glob("[0-9][0-9]-*.ipynb"))
     if not found:
@@ -177,6 +186,10 @@ def run_lesson(notebook: Path, keep: Path | None = None) -> float:
     ------
     nbclient.exceptions.CellExecutionError
         If a cell fails.
+
+    Notes
+    -----
+    Of every lesson.
     """
     import nbformat
     from nbclient import NotebookClient
@@ -207,6 +220,10 @@ def stamp(notebook: Path, seconds: float) -> None:
     ------
     ValueError
         If the card has no line for it.
+
+    Notes
+    -----
+    Of every lesson.
     """
     text = notebook.read_text(encoding="utf-8")
     stamped, times = re.subn(

@@ -1,4 +1,7 @@
-"""Is this machine ready for the lessons? One check for each thing that they need."""
+"""Is this machine ready for the lessons? One check for each thing that they need.
+
+Of no lesson; ``python -m avlib doctor`` runs it.
+"""
 
 from __future__ import annotations
 

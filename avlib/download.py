@@ -58,6 +58,10 @@ class Host:
         Ask again later ourselves if the host wants us to wait longer than this.
     pause_s : float
         Before the second try; doubled for each further one.
+
+    Notes
+    -----
+    Taught in lesson 01.
     """
 
     address: str = HOST
@@ -144,6 +148,10 @@ class Plan:
     folder : Path
     keep : bool
         Keep the archives once they are unpacked.
+
+    Notes
+    -----
+    Taught in lesson 01.
     """
 
     archives: tuple[Archive, ...]

@@ -37,6 +37,10 @@ class Heard:
         Samples a second (Hz).
     caption : str
         What is heard, in words.
+
+    Notes
+    -----
+    Used from lesson 00 on.
     """
 
     picture: Picture
@@ -104,7 +108,7 @@ class Explorer:
 
     Notes
     -----
-    A notebook that has no kernel shows the default picture instead.
+    A notebook that has no kernel shows the default picture instead. Used in every lesson.
     """
 
     def __init__(

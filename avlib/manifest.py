@@ -34,6 +34,10 @@ class Entry:
         Its checksum, as zip archives use it.
     source : str
         The archive that it came from, or ``practice corpus``.
+
+    Notes
+    -----
+    Taught in lesson 01.
     """
 
     bytes: int

@@ -142,6 +142,10 @@ def speech_names(actors: Iterable[int], modality: int = 1) -> list[ClipName]:
     -------
     list of ClipName
         ``60 × actors`` names in order of actor, then of name.
+
+    Notes
+    -----
+    Taught in lesson 01.
     """
     cells = itertools.product(range(1, 9), (1, 2), (1, 2), (1, 2))
     design = [cell for cell in cells if cell[:2] != (1, 2)]

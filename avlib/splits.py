@@ -32,6 +32,10 @@ class Split:
         Row numbers, ascending.
     unit : str
         What was kept whole: ``pair``, ``clip``, ``take`` or ``actor``.
+
+    Notes
+    -----
+    Taught in lesson 05.
     """
 
     train: np.ndarray

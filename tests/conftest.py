@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from media import store_of, table, write_clip
+from shown import NOTEBOOKS, cells, exercises
 
 from avlib import features, ravdess
 
@@ -97,3 +98,24 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
     yield resize
     if disk.is_mount():
         subprocess.run(["umount", disk], check=True)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The lessons in numbers, where tests counted something of them."""
+    counted = {path.name[:2]: {"cells": len(cells(path)), "exercises": 0} for path in NOTEBOOKS}
+    for exercise in exercises():
+        counted[f"{int(exercise.number[0]):02d}"]["exercises"] += 1
+    found = [
+        numbers
+        for report in terminalreporter.getreports("passed")
+        for name, numbers in report.user_properties
+        if name == "lesson"
+    ]
+    for lesson, numbers in found:
+        for what, number in numbers.items():
+            counted[lesson][what] = counted[lesson].get(what, 0) + number
+    if found:
+        lessons = pd.DataFrame.from_dict(counted, orient="index")
+        lessons.loc["all"] = lessons.sum()
+        terminalreporter.section("lessons in numbers")
+        terminalreporter.write_line(lessons.to_string(na_rep="", float_format="%.0f"))

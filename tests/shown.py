@@ -1,13 +1,26 @@
 """What the lessons show, read from the notebooks themselves, so that text and test cannot part."""
 
 import ast
+import importlib.util
 import json
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("[0-9][0-9]-*.ipynb"))
+
+# What drives the lessons in JupyterLab as a reader would, where it is at hand.
+BROWSER = shutil.which("chromium") if importlib.util.find_spec("playwright") else None
+_DRAWN_FROM_A_FORMULA = "A tall peak at the centre"  # the resampler's filter, lesson 02
+
+
+def assert_pictures_say_what_they_are(texts: list[str]) -> None:
+    """Every picture's alternative text ends with what recordings it was made from."""
+    of_recordings = [text for text in texts if not text.startswith(_DRAWN_FROM_A_FORMULA)]
+    assert of_recordings
+    assert all(text.endswith("Made from: practice corpus.") for text in of_recordings)
 
 
 def cells(notebook: Path) -> list[tuple[str, str]]:

@@ -1,6 +1,7 @@
 """Every check lets the solution pass, tells what to do with the stub, and names real mistakes."""
 
 import re
+from collections.abc import Callable
 
 import pandas as pd
 import pytest
@@ -328,8 +329,11 @@ def test_a_mistake_is_refused_by_name(
     hint: str,
     lessons: dict[str, dict[str, object]],
     clips: pd.DataFrame,
+    record_property: Callable[[str, object], None],
 ) -> None:
     assert re.search(hint, judged(exercise, answer, lessons, clips))
+    lesson = f"{int(exercise.number[0]):02d}"
+    record_property("lesson", (lesson, {"wrong answers refused": 1}))
 
 
 def test_a_check_prints_its_verdict(capsys: pytest.CaptureFixture[str]) -> None:

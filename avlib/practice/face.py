@@ -67,6 +67,10 @@ class Looks:
         0 shaved, 1 a beard's shadow.
     light : float
         From −1, lit from the left, to 1, lit from the right.
+
+    Notes
+    -----
+    Taught in lesson 01.
     """
 
     width: float = 1.0

@@ -63,6 +63,10 @@ class Studio:
         Shortest and longest clip (s), as in RAVDESS.
     pitch_hz : tuple of float
         Lowest and highest pitch (Hz), as far as the trackers look.
+
+    Notes
+    -----
+    Taught in lesson 01.
     """
 
     neutral_level_db: float = -47.0
@@ -90,6 +94,10 @@ class Sentence:
         Semitones over the sentence's median, so scaled that the 10th to 90th percentile is 1.
     brightness_db : float
         Energy above 1 kHz over energy below (dB).
+
+    Notes
+    -----
+    Taught in lesson 01.
     """
 
     sound: np.ndarray
