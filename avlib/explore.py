@@ -278,8 +278,8 @@ def mfcc_inspector(sound: np.ndarray, rate: int, corpus: str) -> Explorer:
     """Move the settings of an MFCC and watch every step; play the sound (lesson 02)."""
     return Explorer(
         lambda coefficients, hop, window: draw_mfcc(sound, rate, coefficients, hop, window, corpus),
-        "A longer window sees pitch finely and time coarsely. Find the window that splits the "
-        "speech into stripes that lie flat.",
+        "What does a longer window do to the stripes, and what to sudden changes? Find the window "
+        "that shows the stripes best.",
         coefficients=_slider("coefficients", 40, 5, 80, 5),
         hop=_choice("hop (samples)", [128, 256, 512, 1024, 2048], 512),
         window=_choice("window (samples)", [256, 512, 1024, 2048, 4096, 8192], 2048),
