@@ -141,6 +141,25 @@ def _parser() -> argparse.ArgumentParser:
     _recipe_option(run)
     _json_option(run)
 
+    audit = add("audit", _audit, "Say what the test side of a split shares with its training side.")
+    audit.add_argument(
+        "folder", type=Path, nargs="?", metavar="DIR",
+        help="recordings (default: the full design of RAVDESS, by its names alone)",
+    )  # fmt: skip
+    audit.add_argument(
+        "--split", default="clip", choices=["pair", "file", "clip", "take", "actor"],
+        help="what is never cut apart; file: each mp4 by itself (default clip)",
+    )  # fmt: skip
+    audit.add_argument("--seeds", type=int, default=20, metavar="N", help="splits (default 20)")
+    _json_option(audit)
+
+    score = add("score", _score, "Score anybody's predictions, with intervals over actors.")
+    score.add_argument(
+        "predictions", type=Path, metavar="FILE",
+        help="CSV with columns clip, label, prob_1 … prob_8, and optionally fold",
+    )  # fmt: skip
+    _json_option(score)
+
     bench = add("bench", _bench, "Measure avlib beside the common way to do the same.")
     bench.add_argument(
         "only", nargs="*", metavar="WHAT", choices=[*_BENCHES, []],
@@ -410,6 +429,45 @@ def _print_folds(result: dict) -> None:
         f"  together: accuracy {together['clip_accuracy']:.3f}, UAR {together['uar']:.3f}, "
         f"{together['clips']} clips"
     )
+
+
+def _audit(options: argparse.Namespace) -> int:
+    from avlib import experiments
+
+    if options.seeds < 1:
+        raise ValueError(f"--seeds {options.seeds}: should be 1 or more")
+    found = experiments.audit(options.folder, options.split, range(options.seeds))
+    _write_json(options, found)
+    print(
+        f"{found['measured_on']}: {found['rows']} {found['what']}, split by {options.split}, "
+        f"{options.seeds} splits.\nShare of the test side for which the training side holds "
+        "(mean, least, most):"
+    )
+    for what, shares in found["shares"].items():
+        told = (
+            "not known here"
+            if shares is None
+            else "{mean:.4f}  {least:.4f}  {most:.4f}".format_map(shares)
+        )
+        print(f"  {what:<30} {told}")
+    return 0
+
+
+def _score(options: argparse.Namespace) -> int:
+    import pandas as pd
+
+    from avlib import evaluation, experiments
+
+    answers = evaluation.read(options.predictions)
+    found = {"all": experiments.judged(answers)}
+    if "fold" in answers:
+        folds = answers.groupby("fold")
+        found |= {f"fold {name}": experiments.judged(fold) for name, fold in folds}
+    found["always the most frequent"] = experiments.judged(evaluation.majority(answers))
+    _write_json(options, found)
+    print(f"{options.predictions}: {len(answers)} clips of {answers['actor'].nunique()} actors")
+    print(pd.DataFrame(found).T.to_string(float_format="%.3f", na_rep=""))
+    return 0
 
 
 def _bench(options: argparse.Namespace) -> int:

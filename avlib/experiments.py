@@ -21,7 +21,17 @@ from joblib import Parallel, delayed
 from torch import nn
 from tqdm.auto import tqdm
 
-from avlib import __version__, evaluation, loaders, networks, splits, together, training
+from avlib import (
+    __version__,
+    evaluation,
+    loaders,
+    networks,
+    ravdess,
+    splits,
+    together,
+    training,
+    verify,
+)
 from avlib.features import FeatureStore
 from avlib.splits import Split
 from avlib.together import Run
@@ -34,6 +44,8 @@ PAPER_TABLE_1 = {
     "fusion": {"train": 98, "validation": 89, "test": 89},
 }
 SIDES = ("train", "validation", "test")
+_FULL_DESIGN = ravdess.speech_names(range(1, 25))
+_PAIRS_A_CLIP = 6  # of the paper's recipe
 
 
 def table1(
@@ -344,3 +356,86 @@ def _describe(store: FeatureStore, split: Split) -> dict[str, object]:
 
 def _actors(store: FeatureStore, rows: np.ndarray) -> list[int]:
     return sorted(int(actor) for actor in store.rows["actor"].iloc[rows].unique())
+
+
+def judged(answers: pd.DataFrame) -> dict[str, float]:
+    """Accuracy and UAR with their 95 % intervals over actors, and the calibration error.
+
+    Parameters
+    ----------
+    answers : DataFrame
+        What `evaluation.by_clip` returned.
+
+    Returns
+    -------
+    dict of float
+        Without intervals where there are fewer than three actors.
+
+    Notes
+    -----
+    Taught in lesson 05.
+    """
+    found = {"clips": len(answers)}
+    for name, score in (("accuracy", evaluation.accuracy), ("UAR", evaluation.uar)):
+        found[name] = score(answers)
+        if answers["actor"].nunique() >= 3:
+            found[f"{name} from"], found[f"{name} to"] = evaluation.interval(answers, score)
+    return found | {"calibration error": evaluation.calibration_error(answers)}
+
+
+def audit(folder: Path | None, unit: str, seeds: Sequence[int]) -> dict[str, object]:
+    """What test sides share with training sides, over several random splits.
+
+    Parameters
+    ----------
+    folder : Path or None
+        Recordings; None for the names of all 1440 speech clips of RAVDESS.
+    unit : {"pair", "file", "clip", "take", "actor"}
+        What is never cut apart. With ``pair`` the rows are six pairs a clip; with ``file``, each
+        film by itself, with sound (01) and without (02).
+    seeds : sequence of int
+
+    Returns
+    -------
+    dict
+        ``measured_on``, ``rows``, ``what`` (the rows are), ``split`` and ``shares``: each of
+        `splits.leaks`, its mean, least and most over seeds, or None where the names do not tell.
+
+    Raises
+    ------
+    ValueError
+        If there is too little for the split.
+
+    Notes
+    -----
+    Taught in lesson 05.
+    """
+    if folder is None:
+        clips = pd.DataFrame([vars(n) | {"clip": n.clip, "sex": n.sex} for n in _FULL_DESIGN])
+        clips, measured_on = clips.drop(columns="modality"), "the full design of RAVDESS"
+    else:
+        clips = ravdess.index(folder)
+        measured_on = f"{folder}, {ravdess.corpus(clips)}"
+        sounds = clips["sound"].dropna()
+        if unit != "file" and len(sounds) == len(clips):
+            digests = verify.digests([Path(path) for path in sounds])
+            clips["digest"] = [digests[Path(path)] for path in sounds]
+    rows, what = clips, "clips"
+    if unit == "pair":
+        rows, what = clips.loc[clips.index.repeat(_PAIRS_A_CLIP)].reset_index(drop=True), "pairs"
+    elif unit == "file":
+        films = [clips.assign(modality=modality) for modality in (1, 2)]
+        rows, what = pd.concat(films, ignore_index=True), "films"
+    alone = {"file": "pair"}.get(unit, unit)  # each row by itself
+    found = pd.DataFrame([splits.leaks(rows, splits.split(rows, alone, seed)) for seed in seeds])
+    return {
+        "measured_on": measured_on,
+        "rows": len(rows),
+        "what": what,
+        "split": unit,
+        "shares": {
+            name: None if shares.isna().any() else
+            {"mean": shares.mean(), "least": shares.min(), "most": shares.max()}
+            for name, shares in found.items()
+        },
+    }  # fmt: skip

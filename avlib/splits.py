@@ -8,6 +8,8 @@ Taught in notebooks/05-the-accuracy-comparison.ipynb.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +22,21 @@ UNITS = {
     "take": ["actor", "emotion", "intensity", "statement"],
     "actor": ["actor"],
 }
+
+# Test actors of each fold, as they were published: EmoBox; Luna-Jiménez et al. 2022,
+# doi:10.3390/app12010327; HiCMAE.
+PUBLISHED = {
+    "emobox": (
+        (1, 11, 20, 21), (4, 10, 12, 14), (8, 9, 19, 23),
+        (3, 5, 7, 24), (2, 15, 16, 18), (6, 13, 17, 22),
+    ),
+    "luna-jimenez": (
+        (2, 5, 14, 15, 16), (3, 6, 7, 13, 18), (10, 11, 12, 19, 20),
+        (8, 17, 21, 23, 24), (1, 4, 9, 22),
+    ),
+    "hicmae": tuple(tuple(range(first, first + 4)) for first in range(1, 25, 4)),
+    "leave-one-out": tuple((actor,) for actor in range(1, 25)),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -108,19 +125,139 @@ def folds(rows: pd.DataFrame, unit: str, count: int, seed: int) -> list[Split]:
             f"folds: {count} folds cannot be made of {len(units)} units of {unit!r}; "
             f"choose from 2 to {len(units)}"
         )
+    tested = [units.index[side] for _, side in _deal(units, count, seed)]
+    return [_fold(rows, unit, units, side, seed) for side in tested]
+
+
+def published(rows: pd.DataFrame, name: str, seed: int) -> list[Split]:
+    """The folds of actors that others report on, for numbers that stand beside theirs.
+
+    Where actors are missing from the rows, each fold tests those of its actors that are there, and
+    a fold without any is left out. Validation actors come from the training side, as in `folds`.
+
+    Parameters
+    ----------
+    rows, seed
+        As `split`.
+    name : {"emobox", "luna-jimenez", "hicmae", "leave-one-out"}
+
+    Returns
+    -------
+    list of Split
+
+    Raises
+    ------
+    ValueError
+        If there are no such folds, or too few actors.
+
+    Notes
+    -----
+    Taught in lesson 05.
+    """
+    if name not in PUBLISHED:
+        raise ValueError(f"folds: {name!r} is not known; choose from {', '.join(PUBLISHED)}")
+    units = _units(rows, "actor")
+    numbers = dict(zip(rows["actor"], _unit_numbers(rows, "actor"), strict=True))
+    tested = [[numbers[actor] for actor in fold if actor in numbers] for fold in PUBLISHED[name]]
+    return [_fold(rows, "actor", units, side, seed) for side in tested if side]
+
+
+def _fold(
+    rows: pd.DataFrame, unit: str, units: pd.Series, tested: Sequence[int], seed: int
+) -> Split:
+    """Test some units; of the rest, let a group validate."""
+    remaining = units[~units.index.isin(tested)]
+    if len(remaining) < 2:
+        raise ValueError(
+            f"folds: of {len(units)} units of {unit!r}, {len(remaining)} would be left to train "
+            "and validate on; choose more folds"
+        )
+    kept, validating = _deal(remaining, _groups(remaining), seed)[0]
+    sides = (remaining.index[kept], remaining.index[validating], tested)
     numbers = _unit_numbers(rows, unit)
-    made = []
-    for rest, tested in _deal(units, count, seed):
-        remaining = units.iloc[rest]
-        if len(remaining) < 2:
-            raise ValueError(
-                f"folds: {count} folds of {len(units)} units of {unit!r} leave one unit to train "
-                "and validate on; choose more folds"
-            )
-        kept, validating = _deal(remaining, _groups(remaining), seed)[0]
-        sides = (remaining.index[kept], remaining.index[validating], units.index[tested])
-        made.append(Split(*(np.flatnonzero(np.isin(numbers, side)) for side in sides), unit))
+    made = Split(*(np.flatnonzero(np.isin(numbers, side)) for side in sides), unit)
+    check(rows, made)
     return made
+
+
+def check(rows: pd.DataFrame, split: Split) -> None:
+    """See that no unit stands on two sides of a split, and no row is lost.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        What was split.
+    split : Split
+        From here or from elsewhere.
+
+    Raises
+    ------
+    ValueError
+        Naming the first unit that crosses.
+
+    Notes
+    -----
+    Taught in lesson 05.
+    """
+    numbers = _unit_numbers(rows, split.unit)
+    sides = {name: getattr(split, name) for name in ("train", "validation", "test")}
+    for (one, here), (other, there) in itertools.combinations(sides.items(), 2):
+        crossing = here[np.isin(numbers[here], numbers[there])]
+        if len(crossing):
+            known = rows.iloc[crossing[0]][UNITS[split.unit] or ["clip"]].to_dict()
+            raise ValueError(
+                f"split: {split.unit} {known} stands both in {one} and in {other}; "
+                f"{len(crossing)} rows of {one} do"
+            )
+    used = sum(len(side) for side in sides.values())
+    if used != len(rows):
+        raise ValueError(f"split: it holds {used} of {len(rows)} rows; each belongs on one side")
+
+
+def leaks(rows: pd.DataFrame, split: Split) -> pd.Series:
+    """What the test side of a split has in common with what was trained on.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        As `split`; optionally with ``modality`` (01, 02 or 03, where each file is a row) and
+        ``digest`` (of the file's bytes).
+    split : Split
+
+    Returns
+    -------
+    Series
+        The share of test rows, 0–1, for which the training side holds *another row of the same
+        clip*, *its twin in another modality*, *the same bytes*, *the other repetition* of the take,
+        and *the same actor*. Missing where the rows do not say.
+
+    Notes
+    -----
+    Taught in lesson 05.
+    """
+    train, test = rows.iloc[split.train], rows.iloc[split.test]
+
+    def share(same: list[str], other: str | None = None) -> float:
+        """Of test rows, those for which a row in train is the same in this, but not in that."""
+        columns = [*same, other] if other else same
+        if not set(columns) <= set(rows.columns):
+            return np.nan
+        known = train[columns].drop_duplicates()
+        met = test[columns].reset_index().merge(known, on=same, suffixes=("", " in train"))
+        if other:
+            met = met[met[other] != met[f"{other} in train"]]
+        return met["index"].nunique() / len(test)
+
+    file = ["clip", "modality"] if "modality" in rows.columns else ["clip"]
+    return pd.Series(
+        {
+            "another row of the same clip": share(file),
+            "its twin in another modality": share(["clip"], "modality"),
+            "the same bytes": share(["digest"]),
+            "the other repetition": share(UNITS["take"], "repetition"),
+            "the same actor": share(["actor"]),
+        }
+    )
 
 
 def _unit_numbers(rows: pd.DataFrame, unit: str) -> np.ndarray:

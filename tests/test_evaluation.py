@@ -1,5 +1,7 @@
 """Scores agree with tables that were worked out by hand."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -96,3 +98,147 @@ def test_predictions_name_the_clips_of_their_rows(easy: FeatureStore) -> None:
     assert found["actor"].tolist() == clips["actor"].tolist()
     assert found["label"].tolist() == clips["emotion"].tolist()
     np.testing.assert_array_equal(found[COLUMNS], logs)
+
+
+def actors_with_habits(random: np.random.Generator, actors: int, clips: int) -> pd.DataFrame:
+    """Answers in which some actors are easier than others; right in 63.5 % on average."""
+    easiness = 1 / (1 + np.exp(-random.normal(0.65, 1, actors)))
+    right = random.random((actors, clips)) < easiness[:, None]
+    codes = random.integers(1, 9, right.shape)
+    told = decisions(list(zip(codes.flat, np.where(right, codes, codes % 8 + 1).flat, strict=True)))
+    return told.assign(actor=np.repeat(np.arange(actors), clips))
+
+
+HABITS = np.random.default_rng(1).normal(0.65, 1, 10**6)
+EXPECTED = float((1 / (1 + np.exp(-HABITS))).mean())
+
+
+def coverage(over: str, runs: int, actors: int, clips: int) -> float:
+    """How often the interval holds the accuracy that any number of actors would give."""
+    random = np.random.default_rng(0)
+    held = 0
+    for _ in range(runs):
+        answers = actors_with_habits(random, actors, clips)
+        low, high = evaluation.interval(answers, over=over, resamples=600)
+        held += low <= EXPECTED <= high
+    return held / runs
+
+
+@pytest.mark.parametrize("actors", [8, 24])
+def test_an_interval_over_actors_holds_the_truth_as_often_as_it_says(actors: int) -> None:
+    assert coverage("actor", 400, actors, 24) >= 0.92
+
+
+def test_an_interval_over_clips_holds_it_far_less_often() -> None:
+    assert coverage("clip", 100, 12, 24) < 0.75
+
+
+def test_an_interval_of_uar_lies_around_the_score_and_is_the_same_twice() -> None:
+    answers = actors_with_habits(np.random.default_rng(3), 16, 40)
+    low, high = evaluation.interval(answers, evaluation.uar)
+    assert low < evaluation.uar(answers) < high
+    assert (low, high) == evaluation.interval(answers, evaluation.uar)
+
+
+def test_a_difference_is_told_apart_where_the_actors_agree_on_it() -> None:
+    random = np.random.default_rng(5)
+    worse = actors_with_habits(random, 16, 60)
+    better = worse.copy()
+    wrong = np.flatnonzero(evaluation.decided(worse) != worse["label"])
+    for row in random.choice(wrong, len(wrong) // 4, replace=False):  # a quarter put right
+        better.loc[row, COLUMNS] = np.log(0.05)
+        better.loc[row, f"log_prob_{better.loc[row, 'label']}"] = np.log(0.65)
+    gained = evaluation.accuracy(better) - evaluation.accuracy(worse)
+    low, high = evaluation.interval(better, than=worse)
+    assert 0 < low < gained < high
+    each = [evaluation.interval(answers) for answers in (worse, better)]
+    assert each[0][1] > each[1][0]  # side by side they overlap: pairing is what tells
+
+
+def test_intervals_that_cannot_be_are_refused() -> None:
+    answers = actors_with_habits(np.random.default_rng(0), 2, 5)
+    with pytest.raises(ValueError, match="three of 'actor'"):
+        evaluation.interval(answers)
+    with pytest.raises(ValueError, match="different clips"):
+        evaluation.interval(answers, than=answers[1:])
+
+
+def sure(rows: list[tuple[int, int, float]]) -> pd.DataFrame:
+    """Answers with the given label, decision and its probability."""
+    answers = decisions([(label, decided) for label, decided, _ in rows])
+    for row, (_, decided, chance) in enumerate(rows):
+        answers.loc[row, COLUMNS] = np.log((1 - chance) / 7)
+        answers.loc[row, f"log_prob_{decided}"] = np.log(chance)
+    return answers
+
+
+def test_calibration_error_is_the_mean_gap_between_sureness_and_success() -> None:
+    answers = sure([(1, 1, 0.95), (2, 2, 0.95), (3, 4, 0.95), (4, 4, 0.95), (5, 6, 0.55)])
+    table = evaluation.reliability(answers)
+    assert table["answers"].tolist() == [1, 4]
+    np.testing.assert_allclose(table["confidence"], [0.55, 0.95])
+    np.testing.assert_allclose(table["accuracy"], [0, 0.75])
+    assert evaluation.calibration_error(answers) == pytest.approx((0.55 + 4 * 0.20) / 5)
+
+
+def test_a_temperature_takes_back_what_a_network_boasts() -> None:
+    random = np.random.default_rng(2)
+    honest = random.dirichlet(np.full(8, 0.3), 4000)
+    codes = np.array([random.choice(8, p=chances) for chances in honest]) + 1
+    logs = 3 * np.log(honest + 1e-12)  # three times as sure as it may be
+    boasting = decisions([(code, 1) for code in codes])
+    boasting[COLUMNS] = logs - np.log(np.exp(logs).sum(axis=1, keepdims=True))
+    degrees = evaluation.temperature(boasting)
+    cooled = evaluation.at_temperature(boasting, degrees)
+    assert degrees == pytest.approx(3, rel=0.05)
+    assert evaluation.calibration_error(cooled) < 0.03 < evaluation.calibration_error(boasting)
+    np.testing.assert_array_equal(evaluation.decided(cooled), evaluation.decided(boasting))
+
+
+def test_the_majority_is_the_most_frequent_emotion() -> None:
+    told = evaluation.majority(BY_HAND)
+    assert set(evaluation.decided(told)) == {2}
+    assert evaluation.accuracy(told) == pytest.approx(4 / 8)
+    assert evaluation.uar(told) == pytest.approx(1 / 3)
+
+
+def predictions_file(path: Path, **changed: object) -> Path:
+    names = ["01-01-01-01-01-01", "01-02-01-01-01-02", "01-02-02-01-01-03", "01-05-01-01-01-03"]
+    chances = np.full((4, 8), 0.05)
+    chances[[0, 1, 2, 3], [0, 1, 1, 0]] = 0.65
+    table = pd.DataFrame({"clip": names, "label": [1, 2, 2, 5]})
+    table = table.join(pd.DataFrame(chances, columns=[f"prob_{code}" for code in range(1, 9)]))
+    table.assign(**changed).to_csv(path, index=False)
+    return path
+
+
+def test_anybodys_table_is_scored(tmp_path: Path) -> None:
+    answers = evaluation.read(predictions_file(tmp_path / "mine.csv", fold=[1, 1, 2, 2]))
+    assert evaluation.accuracy(answers) == 3 / 4
+    assert evaluation.uar(answers) == pytest.approx((1 + 1 + 0) / 3)
+    assert evaluation.calibration_error(answers) == pytest.approx(abs(0.65 - 3 / 4))
+    assert answers["actor"].tolist() == [1, 2, 3, 3]
+    assert answers["fold"].tolist() == [1, 1, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"label": [1, 2, 2, 6]}, r"line 5: 01-05.* is angry \(5\), and its label says 6"),
+        ({"prob_3": [0.05, 0.05, 0.4, 0.05]}, r"line 4: probabilities .* come to 1\.35"),
+        ({"prob_3": [0.05, np.nan, 0.05, 0.05]}, "line 3: probabilities"),
+        ({"clip": ["one", "two", "three", "four"]}, "one: not a RAVDESS name"),
+    ],
+)
+def test_a_faulty_table_is_refused_by_line(
+    tmp_path: Path, changed: dict[str, object], said: str
+) -> None:
+    with pytest.raises(ValueError, match=said):
+        evaluation.read(predictions_file(tmp_path / "mine.csv", **changed))
+
+
+def test_a_lacking_column_is_named(tmp_path: Path) -> None:
+    path = predictions_file(tmp_path / "mine.csv")
+    pd.read_csv(path).drop(columns=["label", "prob_7"]).to_csv(path, index=False)
+    with pytest.raises(ValueError, match=r"mine\.csv: lacks the columns label, prob_7"):
+        evaluation.read(path)

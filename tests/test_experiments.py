@@ -1,8 +1,11 @@
 """A whole run is plain JSON, the same twice, and adds up."""
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from media import store_of
 
@@ -151,3 +154,50 @@ def test_runs_that_share_a_device_give_the_same_table(
             key: other[key] for key in ("network", "unit", "seed", "actors", "clips")
         }
         assert other["clip_accuracy"] == pytest.approx(one["clip_accuracy"], abs=0.13)  # a clip
+
+
+@pytest.mark.parametrize(
+    ("unit", "what", "expected"),
+    [  # what a test row has in train, by facts about the design: 0.8 of the rows train
+        ("pair", "another row of the same clip", 0.9996),
+        ("file", "its twin in another modality", 0.81),
+        ("clip", "the other repetition", 0.81),
+        ("clip", "the same actor", 1),
+        ("take", "the other repetition", 0),
+        ("actor", "the same actor", 0),
+    ],
+)
+def test_the_audit_gives_back_what_the_design_says(unit: str, what: str, expected: float) -> None:
+    found = experiments.audit(None, unit, range(5))
+    assert found["measured_on"] == "the full design of RAVDESS"
+    shares = found["shares"][what]
+    tested = found["rows"] / 10 * 5
+    error = 3 * np.sqrt(expected * (1 - expected) / tested)
+    assert shares["mean"] == pytest.approx(expected, abs=max(error, 1e-9))
+    assert shares["least"] <= shares["mean"] <= shares["most"]
+
+
+def test_the_audit_of_recordings_finds_equal_bytes(corpus: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(corpus, tmp_path / "corpus")
+    sounds = sorted(folder.rglob("03-*.wav"))
+    for sound in sounds[1:]:
+        shutil.copyfile(sounds[0], sound)
+    found = experiments.audit(folder, "actor", [0])
+    assert found["shares"]["the same bytes"]["mean"] == 1
+    assert found["shares"]["the same actor"]["mean"] == 0
+    assert found["shares"]["its twin in another modality"] is None
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_what_is_judged_has_intervals_over_actors() -> None:
+    labels = np.tile(np.arange(1, 9), 12)
+    answers = pd.DataFrame({"clip": map(str, range(96)), "actor": np.repeat(range(4), 24)})
+    answers["label"] = labels
+    chances = np.full((96, 8), 0.05)
+    chances[np.arange(96), np.where(np.arange(96) % 5 < 3, labels, labels % 8 + 1) - 1] = 0.65
+    answers[[f"log_prob_{code}" for code in range(1, 9)]] = np.log(chances)
+    found = experiments.judged(answers)
+    assert found["accuracy from"] < found["accuracy"] < found["accuracy to"]
+    assert found["accuracy"] == evaluation.accuracy(answers) == 58 / 96
+    assert found["UAR from"] < found["UAR"] == evaluation.uar(answers) < found["UAR to"]
+    assert "accuracy from" not in experiments.judged(answers[answers["actor"] < 2])

@@ -17,7 +17,7 @@ import pytest
 
 from avlib.__main__ import main
 
-COMMANDS = ["lab", "doctor", "practice", "index", "features", "run", "lessons"]
+COMMANDS = ["lab", "doctor", "practice", "index", "features", "run", "audit", "score", "lessons"]
 
 
 @pytest.fixture
@@ -81,6 +81,8 @@ def test_audio_is_run_fold_by_fold(corpus: Path, data: Path, capsys: pytest.Capt
         (["run", "table1", "--data", "{empty}"], "no RAVDESS speech recordings"),
         (["practice", "--out", "{empty}/p", "--actors", "25"], "actors"),
         (["practice", "--report", "{empty}"], "is no practice corpus"),
+        (["audit", "{empty}"], "no RAVDESS speech recordings"),
+        (["score", "{empty}/mine.csv"], "mine.csv"),
     ],
 )
 def test_bad_input_ends_in_one_clear_line(
@@ -90,6 +92,37 @@ def test_bad_input_ends_in_one_clear_line(
     message = capsys.readouterr().err
     assert said in message
     assert "Traceback" not in message
+
+
+def test_audit_prints_what_a_split_leaks(capsys: pytest.CaptureFixture) -> None:
+    assert main(["audit", "--split", "clip", "--seeds", "2"]) == 0
+    said = capsys.readouterr().out
+    assert "1440 clips, split by clip" in said
+    assert re.search(r"the same actor +1\.0000", said)
+    assert re.search(r"the same bytes +not known here", said)
+
+
+def test_score_prints_every_fold_and_the_majority(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    rows = ["clip,label,fold," + ",".join(f"prob_{code}" for code in range(1, 9))]
+    for actor in range(1, 7):
+        for emotion in range(1, 9):
+            chances = [0.05] * 8
+            chances[emotion - 1 if actor < 5 else 0] = 0.65
+            rows.append(
+                f"03-01-{emotion:02d}-01-01-01-{actor:02d},{emotion},{actor % 2},"
+                + ",".join(map(str, chances))
+            )
+    path = tmp_path / "mine.csv"
+    path.write_text("\n".join(rows))
+    assert main(["score", str(path), "--json", str(tmp_path / "found.json")]) == 0
+    said = capsys.readouterr().out
+    assert "48 clips of 6 actors" in said
+    assert "fold 1" in said
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert found["all"]["accuracy"] == (4 * 8 + 2) / 48
+    assert found["always the most frequent"]["UAR"] == 1 / 8
 
 
 def test_doctor_writes_json(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """Splits keep their units whole, use every row, and leak exactly as the design says."""
 
+import itertools
 import warnings
+from dataclasses import replace
 from math import comb, sqrt
 
 import numpy as np
@@ -176,3 +178,85 @@ def test_stricter_units_leave_no_take_and_no_actor_in_train(full: pd.DataFrame, 
             map(tuple, test[UNITS[unit]].to_numpy())
         )
         assert not shared
+
+
+@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize(("one", "other"), [("train", "test"), ("validation", "train")])
+def test_a_planted_leak_is_caught_and_named(
+    full: pd.DataFrame, unit: str, one: str, other: str
+) -> None:
+    cut = splits.split(full, unit, 0)
+    splits.check(full, cut)
+    strayed = getattr(cut, one)[:1]  # one row of the unit stands on the other side, too
+    planted = replace(cut, **{other: np.append(getattr(cut, other), strayed)})
+    with pytest.raises(ValueError, match=rf"split: {unit} .*{UNITS[unit][0]}|split: pair .*clip"):
+        splits.check(full, planted)
+
+
+def test_a_lost_row_is_caught(full: pd.DataFrame) -> None:
+    cut = splits.split(full, "clip", 0)
+    with pytest.raises(ValueError, match="8639 of 8640 rows"):
+        splits.check(full, replace(cut, train=cut.train[1:]))
+
+
+PUBLISHED = {"emobox": (6, 4), "luna-jimenez": (5, 5), "hicmae": (6, 4), "leave-one-out": (24, 1)}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_folds_test_every_actor_once(full: pd.DataFrame, name: str) -> None:
+    folds, most = PUBLISHED[name]
+    made = splits.published(full, name, 0)
+    tested = [tuple(sorted(full.loc[cut.test, "actor"].unique())) for cut in made]
+    assert len(made) == folds
+    assert tested == list(splits.PUBLISHED[name])
+    assert sorted(itertools.chain(*tested)) == list(range(1, 25))
+    assert max(map(len, tested)) == most
+    for cut in made:
+        assert_whole(full, cut)
+        validating = full.loc[cut.validation].drop_duplicates("actor")["sex"].value_counts()
+        assert set(validating.index) == {"male", "female"}
+
+
+def test_published_folds_of_fewer_actors_test_those_that_are_there() -> None:
+    rows = pairs_of(ravdess.speech_names(range(1, 17)), 1)
+    tested = [set(rows.loc[cut.test, "actor"]) for cut in splits.published(rows, "emobox", 0)]
+    assert tested == [{1, 11}, {4, 10, 12, 14}, {8, 9}, {3, 5, 7}, {2, 15, 16}, {6, 13}]
+    assert len(splits.published(rows, "hicmae", 0)) == 4
+
+
+def test_unknown_folds_are_refused_with_the_known_ones(full: pd.DataFrame) -> None:
+    with pytest.raises(ValueError, match=r"'mine'.*emobox, luna-jimenez, hicmae, leave-one-out"):
+        splits.published(full, "mine", 0)
+
+
+def test_leaks_are_what_a_hand_counts() -> None:
+    names = {
+        "train": ["01-01-03-01-01-01-01", "01-01-04-01-01-02-01", "01-01-05-01-01-01-02"],
+        "test": [
+            "02-01-03-01-01-01-01",  # the twin of the first
+            "01-01-04-01-01-01-01",  # the other repetition of the second
+            "01-01-05-02-01-01-02",  # the actor of the third
+            "01-01-05-01-01-01-03",  # a stranger, with the bytes of the third
+        ],
+    }
+    parsed = [ravdess.ClipName.parse(name) for side in names.values() for name in side]
+    rows = pd.DataFrame([vars(name) | {"clip": name.clip, "digest": str(name)} for name in parsed])
+    rows.loc[6, "digest"] = rows.loc[2, "digest"]
+    found = splits.leaks(rows, Split(np.arange(3), np.array([], int), np.arange(3, 7), "pair"))
+    assert found.to_dict() == {
+        "another row of the same clip": 0,
+        "its twin in another modality": 1 / 4,
+        "the same bytes": 1 / 4,
+        "the other repetition": 1 / 4,
+        "the same actor": 3 / 4,
+    }
+
+
+def test_leaks_that_rows_cannot_tell_are_missing(full: pd.DataFrame) -> None:
+    rows = full.drop(columns="modality")
+    found = splits.leaks(rows, splits.split(rows, "actor", 0))
+    assert found.dropna().to_dict() == {
+        "another row of the same clip": 0,
+        "the other repetition": 0,
+        "the same actor": 0,
+    }
