@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -205,9 +204,9 @@ def _recipe_option(parser: argparse.ArgumentParser) -> None:
 
 def _write_json(options: argparse.Namespace, result: object) -> None:
     if options.json is not None:
-        fresh = options.json.with_name(f".{options.json.name}.{os.getpid()}")
-        fresh.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-        fresh.replace(options.json)
+        from avlib import atomic
+
+        atomic.save_json(options.json, result)
 
 
 def _lab(options: argparse.Namespace) -> int:

@@ -23,7 +23,7 @@ from joblib import Parallel, delayed
 from threadpoolctl import ThreadpoolController
 from tqdm.auto import tqdm
 
-from avlib import audio, ravdess, verify, video
+from avlib import atomic, audio, ravdess, verify, video
 
 _HEADER = "header.json"
 _CLIP_COLUMNS = [
@@ -385,13 +385,7 @@ def _prepare(partial: Path, header: dict[str, object]) -> None:
     if written.exists() and json.loads(written.read_text()) != header:
         shutil.rmtree(partial)
     partial.mkdir(parents=True, exist_ok=True)
-    _write_json(written, header)
-
-
-def _write_json(path: Path, content: dict[str, object]) -> None:
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.write_text(json.dumps(content, indent=1))
-    fresh.replace(path)
+    atomic.save_json(written, header)
 
 
 def _write_clip(
@@ -428,7 +422,7 @@ def _join(partial: Path, clips: pd.DataFrame, header: dict[str, object]) -> None
     for column in ("sound", "picture"):
         table[column] = [None if path is None else Path(path).name for path in table[column]]
     table.to_csv(joined / "clips.csv", index=False)
-    _write_json(joined / _HEADER, header)
+    atomic.save_json(joined / _HEADER, header)
 
 
 def _read(part: Path, name: str) -> np.ndarray:

@@ -7,15 +7,15 @@ only a checksum tells. Taught in notebooks/01-explore-the-dataset.ipynb.
 
 from __future__ import annotations
 
-import os
 import threading
-import uuid
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+
+from avlib import atomic
 
 NAME = "manifest.csv"
 _COLUMNS = ["file", "bytes", "crc32", "source"]
@@ -97,12 +97,8 @@ def add(folder: str | Path, entries: Mapping[str, Entry]) -> None:
         if both == known:
             return
         rows = [(file, e.bytes, f"{e.crc32:08x}", e.source) for file, e in sorted(both.items())]
-        fresh = folder / f".{NAME}.{uuid.uuid4().hex}"
-        try:
-            pd.DataFrame(rows, columns=_COLUMNS).to_csv(fresh, index=False)
-            os.replace(fresh, folder / NAME)
-        finally:
-            fresh.unlink(missing_ok=True)
+        table = pd.DataFrame(rows, columns=_COLUMNS).to_csv(index=False)
+        atomic.save(folder / NAME, table.encode())
 
 
 def crc32(path: str | Path) -> int:

@@ -6,12 +6,9 @@ notebooks/01-explore-the-dataset.ipynb.
 
 from __future__ import annotations
 
-import os
-import uuid
 from collections.abc import Iterable
 from fractions import Fraction
 from io import BytesIO
-from pathlib import Path
 
 import av
 import cv2
@@ -95,35 +92,3 @@ def _encode_sound(
     block.sample_rate, block.pts, block.time_base = SOUND_RATE, 0, Fraction(1, SOUND_RATE)
     container.mux(stream.encode(block))
     container.mux(stream.encode(None))
-
-
-def save(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all.
-
-    The bytes go to a new name in the same folder, which then takes the place of `path` in one
-    step: whoever looks sees the old file or the new one, never a half.
-
-    Parameters
-    ----------
-    path : Path
-    content : bytes
-
-    Raises
-    ------
-    OSError
-        If it cannot be written (disk full, no permission); names the file.
-
-    Notes
-    -----
-    Taught in lesson 01.
-    """
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content)
-        os.replace(part, path)
-    except OSError as error:
-        # A full disk is reported without a name; the reader needs one.
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    finally:
-        part.unlink(missing_ok=True)
