@@ -128,7 +128,10 @@ def _parser() -> argparse.ArgumentParser:
     _json_option(features)
 
     run = add("run", _run, "Run a whole experiment.")
-    run.add_argument("experiment", choices=["table1", "audio"], help="Table I, or sound alone")
+    run.add_argument(
+        "experiment", choices=["table1", "audio", "protocols"],
+        help="Table I; sound alone; or three networks under several splits, kept run by run",
+    )  # fmt: skip
     _data_option(run)
     run.add_argument(
         "--split", default="actor", choices=["pair", "clip", "take", "actor"],
@@ -137,6 +140,13 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--folds", type=int, default=4, metavar="N", help="of audio (default 4)")
     run.add_argument("--epochs", type=int, default=30, metavar="N", help="default 30")
     run.add_argument("--seed", type=int, default=0, metavar="S", help="default 0")
+    run.add_argument(
+        "--seeds", type=int, default=5, metavar="N", help="of protocols: 0 to N - 1 (default 5)"
+    )
+    run.add_argument(
+        "--splits", nargs="+", default=["pair", "clip", "take", "actor"], metavar="UNIT",
+        choices=["pair", "clip", "take", "actor"], help="of protocols (default all four)",
+    )  # fmt: skip
     _recipe_option(run)
     _json_option(run)
 
@@ -385,7 +395,17 @@ def _run(options: argparse.Namespace) -> int:
     recipe = features.Recipe.preset(options.recipe, picture=not sound_alone)
     store = course.store(clips, recipe)
     settings = Training(epochs=options.epochs, seed=options.seed)
-    if sound_alone:
+    if options.experiment == "protocols":
+        result = experiments.protocols(
+            store, options.splits, options.seeds, settings, keep=course.data_folder() / "runs"
+        )
+        print(
+            f"Three networks, measured on {_the(result['measured_on'])}: {result['clips']} clips "
+            f"of {len(result['actors'])} actors, {options.recipe} recipe, {options.epochs} epochs, "
+            f"{options.seeds} seeds; by clip, 95 % intervals over actors"
+        )
+        print(experiments.protocol_table(result).to_string(float_format="%.3f", na_rep=""))
+    elif sound_alone:
         result = experiments.audio_folds(store, options.split, options.folds, settings)
         _print_folds(result)
     else:

@@ -5,7 +5,7 @@ Taught in notebooks/05-the-accuracy-comparison.ipynb.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +48,32 @@ def predictions(
     known = store.rows.iloc[rows][["clip", "actor", "emotion"]].reset_index(drop=True)
     answers = pd.DataFrame(log_probabilities, columns=_LOG_COLUMNS)
     return known.rename(columns={"emotion": "label"}).join(answers)
+
+
+def table(answers: Mapping[str, Sequence[float]]) -> pd.DataFrame:
+    """Set answers beside what the clips' names say.
+
+    Parameters
+    ----------
+    answers : mapping of str to sequence of 8 floats
+        Clip (the last six codes of its name) → log-probabilities.
+
+    Returns
+    -------
+    DataFrame
+        As `by_clip`.
+
+    Notes
+    -----
+    Taught in lesson 05.
+    """
+    names = [ClipName.parse(f"01-{clip}") for clip in answers]
+    known = {
+        "clip": list(answers),
+        "actor": [name.actor for name in names],
+        "label": [name.emotion for name in names],
+    }
+    return pd.DataFrame(known).join(pd.DataFrame(list(answers.values()), columns=_LOG_COLUMNS))
 
 
 def by_clip(answers: pd.DataFrame) -> pd.DataFrame:
@@ -212,12 +238,13 @@ def interval(
 
 def _right_and_acted(answers: pd.DataFrame, over: str, drawn: list) -> np.ndarray:
     """How often each emotion was decided rightly, and acted: (2, drawn, 8)."""
-    right = decided(answers) == answers["label"]
+    asked = answers[[over, "label"]].reset_index(drop=True)
+    right = decided(answers) == answers["label"].to_numpy()
     counts = [
-        pd.crosstab(answers.loc[rows, over], answers.loc[rows, "label"]).reindex(
+        pd.crosstab(rows[over], rows["label"]).reindex(
             index=drawn, columns=list(CODES), fill_value=0
         )
-        for rows in (right, answers.index)
+        for rows in (asked[right], asked)
     ]
     return np.stack(counts).astype(float)
 

@@ -7,6 +7,8 @@ Taught in notebooks/05-the-accuracy-comparison.ipynb.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -23,6 +25,7 @@ from tqdm.auto import tqdm
 
 from avlib import (
     __version__,
+    atomic,
     evaluation,
     loaders,
     networks,
@@ -153,6 +156,7 @@ def protocols(
     settings: Training = Training(),  # noqa: B008 (frozen)
     jobs: int | None = None,
     progress: bool = True,
+    keep: Path | None = None,
 ) -> dict[str, object]:
     """Train the three networks under several splits: what an accuracy owes to the split.
 
@@ -171,12 +175,16 @@ def protocols(
         Runs at a time, each on one processor; by default one for each processor.
     progress : bool
         Show a bar.
+    keep : Path, optional
+        Folder in which every run that has ended is kept; one that lies there, of the same
+        recordings, settings and versions, is not made again.
 
     Returns
     -------
     dict
         ``runs``: for each its ``network``, ``unit``, ``seed``, the scores of its test side as
-        `scores` gives them, the actors there, and the ``confusion`` by clip (acted × decided).
+        `scores` gives them, the actors there, the ``confusion`` by clip (acted × decided), and
+        the ``answers`` about each clip: its name and eight log-probabilities.
 
     Raises
     ------
@@ -191,17 +199,43 @@ def protocols(
     """
     _require_pictures(store, "protocols")
     planned = list(product(range(seeds), units, PAPER_TABLE_1))
+    circumstances = _circumstances("protocols", store, settings)
+    files = _kept(keep, circumstances, planned)
+    missing = [plan for plan in planned if files[plan] is None or not files[plan].exists()]
     if loaders.best_device().type == "cuda":
-        return _circumstances("protocols", store, settings) | {
-            "runs": _on_one_device(store, planned, settings, progress)
-        }
-    tasks = [
-        delayed(_protocol_run)(store.folder, name, unit, replace(settings, seed=seed))
+        found = _on_one_device(store, missing, settings, progress)
+        for plan, run in zip(missing, found, strict=True):
+            if keep is not None:
+                atomic.save_json(files[plan], run)
+    else:
+        tasks = [
+            delayed(_protocol_run)(
+                store.folder, name, unit, replace(settings, seed=seed), files[plan]
+            )
+            for plan in missing
+            for seed, unit, name in [plan]
+        ]
+        done = Parallel(n_jobs=jobs or os.cpu_count(), return_as="generator")(tasks)
+        found = list(tqdm(done, "networks", len(tasks), unit="run", disable=not progress))
+    runs = dict(zip(missing, found, strict=True))
+    return circumstances | {
+        "runs": [
+            runs[plan] if plan in runs else json.loads(files[plan].read_text(encoding="utf-8"))
+            for plan in planned
+        ]
+    }
+
+
+def _kept(
+    keep: Path | None, circumstances: dict[str, object], planned: Sequence[tuple[int, str, str]]
+) -> dict[tuple[int, str, str], Path | None]:
+    """Where each run is kept: under a name that all that it depends on goes into."""
+    said = json.dumps(circumstances | {"training": circumstances["training"] | {"seed": None}})
+    place = hashlib.sha256(said.encode()).hexdigest()[:12]
+    return {
+        (seed, unit, name): keep and keep / place / f"{name}-{unit}-{seed}.json"
         for seed, unit, name in planned
-    ]
-    done = Parallel(n_jobs=jobs or os.cpu_count(), return_as="generator")(tasks)
-    bar = tqdm(done, "networks", len(tasks), unit="run", disable=not progress)
-    return _circumstances("protocols", store, settings) | {"runs": list(bar)}
+    }
 
 
 def _on_one_device(
@@ -234,14 +268,19 @@ def _on_one_device(
     return [found[plan] for plan in planned]
 
 
-def _protocol_run(folder: Path, name: str, unit: str, settings: Training) -> dict[str, object]:
+def _protocol_run(
+    folder: Path, name: str, unit: str, settings: Training, kept: Path | None
+) -> dict[str, object]:
     torch.set_num_threads(1)
     store = FeatureStore.open(folder)
     split = splits.split(store.rows, unit, settings.seed)
     samples = loaders.to_device(store, split.train)
     network = make_network(name, store, settings.seed)
     training.fit(network, samples, split, settings, progress=False)
-    return _tested(network, name, store, samples, split, settings.seed)
+    run = _tested(network, name, store, samples, split, settings.seed)
+    if kept is not None:
+        atomic.save_json(kept, run)
+    return run
 
 
 def _tested(
@@ -253,14 +292,46 @@ def _tested(
     seed: int,
 ) -> dict[str, object]:
     answers = _answers(network, store, samples, split, "test")
+    clips = evaluation.by_clip(answers)
     return {
         "network": name,
         "unit": split.unit,
         "seed": seed,
         "actors": _actors(store, split.test),
         **scores(answers),
-        "confusion": evaluation.confusion(evaluation.by_clip(answers)).to_numpy().tolist(),
+        "confusion": evaluation.confusion(clips).to_numpy().tolist(),
+        "answers": dict(
+            zip(clips["clip"], clips.filter(like="log_prob").to_numpy().tolist(), strict=True)
+        ),
     }
+
+
+def protocol_table(result: dict[str, object]) -> pd.DataFrame:
+    """What the runs of `protocols` come to: a row for each split and network.
+
+    Parameters
+    ----------
+    result : dict
+        What `protocols` returned.
+
+    Returns
+    -------
+    DataFrame
+        As `judged`, over the test clips of all seeds together, and the number of runs; for each
+        split also what always answering the most frequent emotion would give.
+
+    Notes
+    -----
+    Taught in lesson 05.
+    """
+    runs = pd.DataFrame(result["runs"])
+    rows = {}
+    for unit, ofunit in runs.groupby("unit", sort=False):
+        for name, same in ofunit.groupby("network", sort=False):
+            answers = pd.concat([evaluation.table(each) for each in same["answers"]])
+            rows[unit, name] = {"runs": len(same)} | judged(answers)
+        rows[unit, "always the most frequent"] = judged(evaluation.majority(answers))
+    return pd.DataFrame(rows).T
 
 
 def make_network(name: str, store: FeatureStore, seed: int) -> nn.Module:

@@ -140,6 +140,12 @@ def test_an_interval_of_uar_lies_around_the_score_and_is_the_same_twice() -> Non
     assert (low, high) == evaluation.interval(answers, evaluation.uar)
 
 
+def test_runs_one_below_the_other_narrow_nothing_that_actors_leave_open() -> None:
+    answers = actors_with_habits(np.random.default_rng(4), 12, 40)
+    twice = evaluation.interval(pd.concat([answers, answers]))
+    assert twice == pytest.approx(evaluation.interval(answers))
+
+
 def test_a_difference_is_told_apart_where_the_actors_agree_on_it() -> None:
     random = np.random.default_rng(5)
     worse = actors_with_habits(random, 16, 60)

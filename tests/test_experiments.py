@@ -2,6 +2,10 @@
 
 import json
 import shutil
+import subprocess
+import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -139,6 +143,50 @@ def test_protocols_are_every_network_under_every_split_the_same_on_any_number_of
         counts = np.array(run["confusion"])
         assert counts.sum() == run["clips"]
         assert np.trace(counts) / run["clips"] == pytest.approx(run["clip_accuracy"])
+
+
+def test_protocols_are_summed_up_over_actors_beside_the_majority(built: FeatureStore) -> None:
+    result = experiments.protocols(built, ("clip", "actor"), 3, BRIEF, 2, progress=False)
+    table = experiments.protocol_table(result)
+    assert table.index.to_list() == [
+        (unit, name)
+        for unit in ("clip", "actor")
+        for name in ("audio", "image", "fusion", "always the most frequent")
+    ]
+    for (unit, name), row in table.iterrows():
+        runs = [r for r in result["runs"] if (r["unit"], r["network"]) == (unit, name)]
+        if runs:
+            right = sum(run["clip_accuracy"] * run["clips"] for run in runs)
+            assert row["accuracy"] == pytest.approx(right / row["clips"])
+        if runs and unit == "clip":  # of four actors few are tested where they are kept apart
+            assert row["accuracy from"] <= row["accuracy"] <= row["accuracy to"]
+    assert table.loc[("actor", "always the most frequent"), "UAR"] == pytest.approx(1 / 4)
+
+
+def test_killed_protocols_go_on_and_end_in_the_same_result(
+    built: FeatureStore, tmp_path: Path
+) -> None:
+    wanted = experiments.protocols(built, ("clip",), 2, BRIEF, 1, progress=False)
+    program = (
+        "import sys; from pathlib import Path; from avlib import experiments, features, training\n"
+        "store = features.FeatureStore.open(sys.argv[1])\n"
+        "brief = training.Training(epochs=2, batch=32)\n"
+        "experiments.protocols(store, ('clip',), 2, brief, 1, False, Path(sys.argv[2]))\n"
+    )
+    killed = subprocess.Popen([sys.executable, "-c", program, built.folder, tmp_path])
+    while len(list(tmp_path.rglob("[a-z]*.json"))) < 2:
+        assert killed.poll() is None
+        time.sleep(0.02)
+    killed.kill()
+    killed.wait()
+    done = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("[a-z]*.json")}
+    assert 2 <= len(done) < 6
+    found = experiments.protocols(built, ("clip",), 2, BRIEF, 1, progress=False, keep=tmp_path)
+    assert json.dumps(found) == json.dumps(wanted)
+    assert {path: path.stat().st_mtime_ns for path in done} == done  # not made again
+    other = replace(BRIEF, learning_rate=0.02)
+    changed = experiments.protocols(built, ("clip",), 2, other, 1, progress=False, keep=tmp_path)
+    assert changed["runs"][0]["answers"] != found["runs"][0]["answers"]
 
 
 @pytest.mark.parametrize("pays", [False, True])
