@@ -108,6 +108,9 @@ class TestEveryLesson:
         assert len(asked) >= 3
         for at in asked:  # the cell whose output answers the question comes next
             assert each[at + 1][0] == "code", each[at][1]
+            question = each[at][1].split("**Predict.**")[-1].strip()
+            assert "\n#" not in question, question
+            assert len(question.split("\n\n")) <= 2, question  # and no answer below it
 
     def test_has_three_exercises_with_two_hints_and_a_solution_each(self, notebook: Path) -> None:
         found = re.split(r"^### Exercise ", prose(notebook), flags=re.M)[1:]
