@@ -66,7 +66,7 @@ def test_lessons_00_to_05_are_there() -> None:
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 class TestEveryLesson:
     def test_is_a_notebook_by_the_format(self, notebook: Path) -> None:
-        nbformat.validate(read(notebook))
+        assert nbformat.validator.isvalid(read(notebook))
 
     def test_is_stored_without_outputs_or_widget_state(self, notebook: Path) -> None:
         lesson = read(notebook)
