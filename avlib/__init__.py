@@ -9,6 +9,7 @@ from types import ModuleType
 __version__ = "0.1.0"
 
 _ROOMS = (
+    "action_units",
     "archives",
     "audio",
     "bench",

@@ -41,6 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
+_KEPT = ("protocols", "auxiliary", "pairing")
 _BENCHES = ("sound", "picture", "fusion", "together", "again", "growth", "import")
 
 
@@ -129,25 +130,36 @@ def _parser() -> argparse.ArgumentParser:
 
     run = add("run", _run, "Run a whole experiment.")
     run.add_argument(
-        "experiment", choices=["table1", "audio", "protocols"],
-        help="Table I; sound alone; or three networks under several splits, kept run by run",
+        "experiment", choices=["table1", "audio", *_KEPT],
+        help="table1: Table I; audio: sound alone, on folds; protocols: three networks under "
+        "several splits; auxiliary: with and without auxiliary losses; pairing: with sounds "
+        "exchanged within an emotion. The last three are kept run by run, and go on where they "
+        "were stopped",
     )  # fmt: skip
     _data_option(run)
+    _recipe_option(run)
     run.add_argument(
-        "--split", default="actor", choices=["pair", "clip", "take", "actor"],
-        help="what is never cut apart (default actor)",
+        "--split", nargs="+", metavar="UNIT", choices=["pair", "clip", "take", "actor"],
+        help="what is never cut apart: pair, clip, take or actor; of protocols several "
+        "(default actor, of protocols all four)",
     )  # fmt: skip
-    run.add_argument("--folds", type=int, default=4, metavar="N", help="of audio (default 4)")
-    run.add_argument("--epochs", type=int, default=30, metavar="N", help="default 30")
-    run.add_argument("--seed", type=int, default=0, metavar="S", help="default 0")
     run.add_argument(
-        "--seeds", type=int, default=5, metavar="N", help="of protocols: 0 to N - 1 (default 5)"
+        "--folds", type=_folds, metavar="N",
+        help="test each of N folds in turn, or published ones: emobox, luna-jimenez, hicmae or "
+        "leave-one-out (default of audio 4, else one tenth is tested)",
+    )  # fmt: skip
+    run.add_argument(
+        "--standard", choices=["training", "actor", "neutral"], default="training",
+        help="standardise features by the training side (default), by each actor's own clips, or "
+        "by each actor's neutral clips",
+    )  # fmt: skip
+    run.add_argument("--epochs", type=int, default=30, metavar="N", help="default 30")
+    run.add_argument(
+        "--seed", type=int, default=0, metavar="S", help="of table1 and audio (default 0)"
     )
     run.add_argument(
-        "--splits", nargs="+", default=["pair", "clip", "take", "actor"], metavar="UNIT",
-        choices=["pair", "clip", "take", "actor"], help="of protocols (default all four)",
-    )  # fmt: skip
-    _recipe_option(run)
+        "--seeds", type=int, default=5, metavar="N", help="of the others: 0 to N - 1 (default 5)"
+    )
     _json_option(run)
 
     audit = add("audit", _audit, "Say what the test side of a split shares with its training side.")
@@ -210,6 +222,11 @@ def _recipe_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--recipe", default="paper", choices=["paper", "sequence"], help="default paper"
     )
+    parser.add_argument(
+        "--action-units", type=Path, metavar="FILE",
+        help="see faces by this table of action units instead of films (or a folder of what "
+        "OpenFace writes)",
+    )  # fmt: skip
 
 
 def _write_json(options: argparse.Namespace, result: object) -> None:
@@ -281,7 +298,7 @@ def _practice_report(options: argparse.Namespace) -> int:
     seed = practice.seed_of(options.report)
     clips = ravdess.index(options.report)
     stores = (
-        course.store(clips, Recipe.preset("paper", picture=False)),
+        course.store(clips, Recipe.preset("paper", visual="none")),
         course.store(clips, Recipe.preset("sequence")),
     )
     found = realism.report(clips, seed, stores, options.seeds, Training(epochs=options.epochs))
@@ -372,54 +389,116 @@ def _verify(options: argparse.Namespace) -> int:
     return int(bool(set(counts) & (verify.UNUSABLE | verify.LOST)))
 
 
-def _features(options: argparse.Namespace) -> int:
-    from avlib import features, ravdess
+def _clips_and_recipe(
+    options: argparse.Namespace, folder: Path, sound_alone: bool
+) -> tuple[object, object]:
+    from avlib import action_units, ravdess
+    from avlib.features import Recipe
 
-    recipe = features.Recipe.preset(options.recipe, picture=not options.no_picture)
-    clips = ravdess.index(options.folder)
+    clips = ravdess.index(folder)
+    if sound_alone:
+        return clips, Recipe.preset(options.recipe, visual="none")
+    if options.action_units is None:
+        return clips, Recipe.preset(options.recipe)
+    return action_units.join(clips, options.action_units), Recipe.preset(options.recipe, "vector")
+
+
+def _features(options: argparse.Namespace) -> int:
+    from avlib import features
+
+    clips, recipe = _clips_and_recipe(options, options.folder, options.no_picture)
     store = features.build(clips, recipe, options.out, skip_faulty=options.skip_faulty)
-    shapes = {"mfcc": store.mfcc.shape, "pairs": None if store.pairs is None else store.pairs.shape}
+    shapes = {
+        name: None if array is None else array.shape
+        for name, array in (
+            ("mfcc", store.mfcc),
+            ("pairs", store.pairs),
+            ("vectors", store.vectors),
+        )
+    }
     _write_json(options, store.header | shapes)
-    print(f"{store.folder}: mfcc {shapes['mfcc']}, pairs {shapes['pairs']}")
+    print(f"{store.folder}: " + ", ".join(f"{name} {shape}" for name, shape in shapes.items()))
     for clip, reason in store.header["left_out"].items():
         print(f"  left out {clip}: {reason}")
     return 0
 
 
+def _folds(text: str) -> int | str:
+    """A number, or the name of published folds."""
+    from avlib.splits import PUBLISHED
+
+    if text in PUBLISHED or text.isdigit():
+        return int(text) if text.isdigit() else text
+    raise argparse.ArgumentTypeError(
+        f"{text!r} is neither a number nor one of {', '.join(PUBLISHED)}"
+    )
+
+
 def _run(options: argparse.Namespace) -> int:
-    from avlib import course, experiments, features, ravdess
+    from avlib import course, experiments
     from avlib.training import Training
 
-    clips = ravdess.index(options.data or course.recordings())
+    several = options.experiment == "protocols"
+    units = options.split or (["pair", "clip", "take", "actor"] if several else ["actor"])
+    if len(units) > 1 and not several:
+        raise ValueError(f"--split: {options.experiment} takes one unit, not {len(units)}")
+    if options.folds is not None and options.experiment == "table1":
+        raise ValueError("--folds: table1 tests one tenth, as the paper does")
     sound_alone = options.experiment == "audio"
-    recipe = features.Recipe.preset(options.recipe, picture=not sound_alone)
-    store = course.store(clips, recipe)
-    settings = Training(epochs=options.epochs, seed=options.seed)
-    if options.experiment == "protocols":
-        result = experiments.protocols(
-            store, options.splits, options.seeds, settings, keep=course.data_folder() / "runs"
-        )
-        print(
-            f"Three networks, measured on {_the(result['measured_on'])}: {result['clips']} clips "
-            f"of {len(result['actors'])} actors, {options.recipe} recipe, {options.epochs} epochs, "
-            f"{options.seeds} seeds; by clip, 95 % intervals over actors"
-        )
-        print(experiments.protocol_table(result).to_string(float_format="%.3f", na_rep=""))
+    store = course.store(
+        *_clips_and_recipe(options, options.data or course.recordings(), sound_alone)
+    )
+    settings = Training(epochs=options.epochs, standard=options.standard, seed=options.seed)
+    if options.experiment in _KEPT:
+        result = getattr(experiments, options.experiment)(
+            store, units if several else units[0], options.seeds, settings,
+            keep=course.data_folder() / "runs", folds=options.folds,
+        )  # fmt: skip
+        _print_kept(result, options)
     elif sound_alone:
-        result = experiments.audio_folds(store, options.split, options.folds, settings)
+        folds = 4 if options.folds is None else options.folds
+        result = experiments.audio_folds(store, units[0], folds, settings)
         _print_folds(result)
     else:
-        result = experiments.table1(store, options.split, settings)
+        result = experiments.table1(store, units[0], settings)
         _print_table1(result)
     _write_json(options, result)
     return 0
+
+
+def _print_kept(result: dict, options: argparse.Namespace) -> None:
+    from avlib import experiments
+
+    folds = "one tenth tested" if result["folds"] is None else f"{result['folds']} folds"
+    print(
+        f"{result['experiment']}, measured on {_the(result['measured_on'])}: {result['clips']} "
+        f"clips of {len(result['actors'])} actors, {options.recipe} recipe, faces by "
+        f"{_FACES[result['recipe']['visual']]}, {folds}, {options.epochs} epochs, "
+        f"{options.seeds} seeds; by clip, 95 % intervals over actors"
+    )
+    print(_standard(result))
+    print(experiments.protocol_table(result).to_string(float_format="%.3f", na_rep=""))
+
+
+_FACES = {"pairs": "frame pairs", "vector": "action units"}
+
+
+def _standard(result: dict) -> str:
+    return "Features are standardised by " + {
+        "training": "the training side.",
+        "actor": "each actor's own clips: other clips of the actors who are tested are seen, "
+        "without labels.",
+        "neutral": "each actor's neutral clips: other clips of the actors who are tested are seen, "
+        "and which of them are neutral.",
+    }[result["training"]["standard"]]  # fmt: skip
 
 
 def _heading(result: dict, what: str) -> str:
     return (
         f"{what}, measured on {_the(result['measured_on'])}: {result['clips']} clips of "
         f"{len(result['actors'])} actors, split by {result['split']['unit']}, "
-        f"{result['training']['epochs']} epochs, seed {result['training']['seed']}"
+        f"{result['training']['epochs']} epochs, seed {result['training']['seed']}.\n"
+        f"{_standard(result)}"
     )
 
 

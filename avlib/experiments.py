@@ -11,15 +11,18 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
-from itertools import product
+from itertools import groupby, product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 from joblib import Parallel, delayed
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from torch import nn
 from tqdm.auto import tqdm
 
@@ -46,9 +49,25 @@ PAPER_TABLE_1 = {
     "image": {"train": 98, "validation": 85, "test": 85},
     "fusion": {"train": 98, "validation": 89, "test": 89},
 }
+NETWORKS = tuple(PAPER_TABLE_1)
+REGRESSIONS = {
+    "regression on sound": ("sound",),
+    "regression on face": ("face",),
+    "regression on both": ("sound", "face"),
+}
+# Weights of the auxiliary losses, of sound and of image; the joint loss has weight 1.
+AUXILIARY_WEIGHTS = {
+    "none": (0.0, 0.0),
+    "audio": (1.0, 0.0),
+    "image": (0.0, 1.0),
+    "both": (1.0, 1.0),
+    "both at a third": (1 / 3, 1 / 3),
+    "both at three": (3.0, 3.0),
+}
 SIDES = ("train", "validation", "test")
 _FULL_DESIGN = ravdess.speech_names(range(1, 25))
 _PAIRS_A_CLIP = 6  # of the paper's recipe
+_SCORES = {"accuracy": evaluation.accuracy, "UAR": evaluation.uar}
 
 
 def table1(
@@ -87,10 +106,10 @@ def table1(
     """
     _require_pictures(store, "table1")
     split = splits.split(store.rows, unit, settings.seed)
-    samples = loaders.to_device(store, split.train)
+    samples = loaders.to_device(store, split.train, standard=settings.standard)
     result = _circumstances("table1", store, settings) | {"split": _describe(store, split)}
     result["networks"] = {}
-    for name in PAPER_TABLE_1:
+    for name in NETWORKS:
         network = make_network(name, store, settings.seed)
         history = training.fit(network, samples, split, settings, progress)
         result["networks"][name] = {
@@ -104,7 +123,7 @@ def table1(
 def audio_folds(
     store: FeatureStore,
     unit: str = "actor",
-    count: int = 4,
+    folds: int | str = 4,
     settings: Training = Training(),  # noqa: B008 (frozen)
     progress: bool = True,
 ) -> dict[str, object]:
@@ -116,8 +135,8 @@ def audio_folds(
         With or without pictures.
     unit, settings, progress
         As `table1`.
-    count : int
-        How many folds.
+    folds : int or str
+        How many folds, or the name of published ones (`splits.PUBLISHED`).
 
     Returns
     -------
@@ -135,18 +154,59 @@ def audio_folds(
     Taught in lesson 05.
     """
     tested, each_fold = [], []
-    for split in splits.folds(store.rows, unit, count, settings.seed):
-        samples = loaders.to_device(store, split.train)
+    for split in _cuts(store, unit, folds, settings.seed):
+        samples = loaders.to_device(store, split.train, standard=settings.standard)
         network = make_network("audio", store, settings.seed)
         training.fit(network, samples, split, settings, progress)
         answers = _answers(network, store, samples, split, "test")
         tested.append(answers)
         each_fold.append(scores(answers) | {"actors": _actors(store, split.test)})
     return _circumstances("audio", store, settings) | {
-        "split": {"unit": unit, "folds": count, "seed": settings.seed},
+        "split": {"unit": unit, "folds": folds, "seed": settings.seed},
         "folds": each_fold,
         "test": scores(pd.concat(tested)),
     }
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One network to train on one split and to test.
+
+    Attributes
+    ----------
+    network : str
+        ``audio``, ``image``, ``fusion`` or a name of `REGRESSIONS`.
+    unit : {"pair", "clip", "take", "actor"}
+        What the split keeps whole.
+    settings : Training
+        Its seed draws the split, the first weights and the order of rows.
+    folds : int, str or None
+        How many folds, or the name of published ones (`splits.PUBLISHED`); None for one split into
+        80, 10 and 10 per cent.
+    fold : int
+        Which of them is tested, from 0.
+    variant : str
+        What sets this run apart from others of the same network, in words.
+    mixed_test : bool
+        Whether the test side's sounds are class-matched too; see `loaders.class_matched`.
+
+    Notes
+    -----
+    Taught in lesson 05.
+    """
+
+    network: str
+    unit: str
+    settings: Training
+    folds: int | str | None = None
+    fold: int = 0
+    variant: str = ""
+    mixed_test: bool = False
+
+    @property
+    def who(self) -> str:
+        """The network, and the variant where there is one."""
+        return f"{self.network}, {self.variant}" if self.variant else self.network
 
 
 def protocols(
@@ -157,17 +217,18 @@ def protocols(
     jobs: int | None = None,
     progress: bool = True,
     keep: Path | None = None,
+    folds: int | str | None = None,
 ) -> dict[str, object]:
     """Train the three networks under several splits: what an accuracy owes to the split.
 
     Parameters
     ----------
     store : FeatureStore
-        With pictures, on disk.
+        With pictures or action units, on disk.
     units : sequence of {"pair", "clip", "take", "actor"}
         What the splits keep whole.
     seeds : int
-        Runs of each network and unit, with seeds 0 to this less one; each seed draws its split,
+        Runs of each network and split, with seeds 0 to this less one; each seed draws its split,
         its first weights and its order of rows.
     settings : Training
         Its seed is not used.
@@ -178,13 +239,17 @@ def protocols(
     keep : Path, optional
         Folder in which every run that has ended is kept; one that lies there, of the same
         recordings, settings and versions, is not made again.
+    folds : int or str, optional
+        Test on each of so many folds in turn, or on published ones (`splits.PUBLISHED`), so that
+        every clip is tested; by default on a tenth.
 
     Returns
     -------
     dict
-        ``runs``: for each its ``network``, ``unit``, ``seed``, the scores of its test side as
-        `scores` gives them, the actors there, the ``confusion`` by clip (acted × decided), and
-        the ``answers`` about each clip: its name and eight log-probabilities.
+        ``runs``: for each its ``network``, ``variant``, ``unit``, ``seed``, ``fold``, the scores of
+        its test side as `scores` gives them, the actors there, the ``confusion`` by clip (acted ×
+        decided), and the ``answers`` about each clip: its name and eight log-probabilities.
+        ``compared``: which of them `protocol_table` compares.
 
     Raises
     ------
@@ -195,108 +260,237 @@ def protocols(
     -----
     One thread a run, so that the result depends on the seeds alone and not on how many
     processors there are. On a GPU all runs of a network are trained at once where that is
-    faster; see `together`. Taught in lesson 05.
+    faster; see `together`. From a store of action units, logistic regression on clip means is run
+    beside the networks. Taught in lesson 05.
     """
     _require_pictures(store, "protocols")
-    planned = list(product(range(seeds), units, PAPER_TABLE_1))
-    circumstances = _circumstances("protocols", store, settings)
-    files = _kept(keep, circumstances, planned)
-    missing = [plan for plan in planned if files[plan] is None or not files[plan].exists()]
+    names = NETWORKS if store.vectors is None else (*NETWORKS, *REGRESSIONS)
+    plans = [
+        Plan(name, unit, replace(settings, seed=seed), folds, fold)
+        for seed, unit in product(range(seeds), units)
+        for fold in range(_count(store, unit, folds))
+        for name in names
+    ]
+    compared = [["fusion", "audio"], ["fusion", "image"]]
+    return _experiment("protocols", store, plans, settings, compared, jobs, progress, keep)
+
+
+def auxiliary(
+    store: FeatureStore,
+    unit: str = "actor",
+    seeds: int = 5,
+    settings: Training = Training(),  # noqa: B008 (frozen)
+    jobs: int | None = None,
+    progress: bool = True,
+    keep: Path | None = None,
+    folds: int | str | None = None,
+) -> dict[str, object]:
+    """Train the fusion network with and without each auxiliary loss, and with other weights.
+
+    Parameters
+    ----------
+    store, seeds, settings, jobs, progress, keep, folds
+        As `protocols`.
+    unit : {"pair", "clip", "take", "actor"}
+        What the split keeps whole.
+
+    Returns
+    -------
+    dict
+        As `protocols`; ``variant`` is a name of `AUXILIARY_WEIGHTS`.
+
+    Raises
+    ------
+    ValueError
+        As `table1`.
+
+    Notes
+    -----
+    The paper trains with weights of one and shows no run without. Taught in lesson 05.
+    """
+    _require_pictures(store, "auxiliary")
+    plans = []
+    for seed, fold in product(range(seeds), range(_count(store, unit, folds))):
+        for name, (audio, image) in AUXILIARY_WEIGHTS.items():
+            own = replace(settings, seed=seed, audio_weight=audio, image_weight=image)
+            plans.append(Plan("fusion", unit, own, folds, fold, name))
+    compared = [[f"fusion, {name}", "fusion, none"] for name in AUXILIARY_WEIGHTS if name != "none"]
+    return _experiment("auxiliary", store, plans, settings, compared, jobs, progress, keep)
+
+
+def pairing(
+    store: FeatureStore,
+    unit: str = "actor",
+    seeds: int = 5,
+    settings: Training = Training(),  # noqa: B008 (frozen)
+    jobs: int | None = None,
+    progress: bool = True,
+    keep: Path | None = None,
+    folds: int | str | None = None,
+) -> dict[str, object]:
+    """Train and test the fusion network with each clip's own sound, or one of its emotion.
+
+    Parameters
+    ----------
+    store, unit, seeds, settings, jobs, progress, keep, folds
+        As `auxiliary`.
+
+    Returns
+    -------
+    dict
+        As `protocols`; ``variant`` says where sounds were exchanged. To exchange them in the test
+        flatters, and shows by how much.
+
+    Raises
+    ------
+    ValueError
+        As `table1`.
+
+    Notes
+    -----
+    The paper pairs a picture with a sound of its class, and does not say which. Taught in
+    lesson 06.
+    """
+    _require_pictures(store, "pairing")
+    variants = {
+        "own sounds": ("clip", False),
+        "mixed in training": ("class", False),
+        "mixed in the test": ("clip", True),
+        "mixed in both": ("class", True),
+    }
+    plans = []
+    for seed, fold in product(range(seeds), range(_count(store, unit, folds))):
+        for name, (pairs, mixed) in variants.items():
+            own = replace(settings, seed=seed, pairing=pairs)
+            plans.append(Plan("fusion", unit, own, folds, fold, name, mixed))
+    compared = [[f"fusion, {name}", "fusion, own sounds"] for name in list(variants)[1:]]
+    return _experiment("pairing", store, plans, settings, compared, jobs, progress, keep)
+
+
+def _count(store: FeatureStore, unit: str, folds: int | str | None) -> int:
+    return len(_cuts(store, unit, folds, seed=0))
+
+
+def _cuts(store: FeatureStore, unit: str, folds: int | str | None, seed: int) -> list[Split]:
+    if folds is None:
+        return [splits.split(store.rows, unit, seed)]
+    if isinstance(folds, int):
+        return splits.folds(store.rows, unit, folds, seed)
+    if unit != "actor":
+        raise ValueError(f"folds: {folds!r} keeps actors apart; choose the unit 'actor'")
+    return splits.published(store.rows, folds, seed)
+
+
+def _cut(store: FeatureStore, plan: Plan) -> Split:
+    return _cuts(store, plan.unit, plan.folds, plan.settings.seed)[plan.fold]
+
+
+def _experiment(
+    experiment: str,
+    store: FeatureStore,
+    plans: Sequence[Plan],
+    settings: Training,
+    compared: Sequence[Sequence[str]],
+    jobs: int | None,
+    progress: bool,
+    keep: Path | None,
+) -> dict[str, object]:
+    """Carry plans out, or take what is kept of them, and say what they were carried out on."""
+    files = {plan: keep and _kept(keep, store, plan) for plan in plans}
+    missing = [plan for plan in plans if files[plan] is None or not files[plan].exists()]
     if loaders.best_device().type == "cuda":
-        found = _on_one_device(store, missing, settings, progress)
-        for plan, run in zip(missing, found, strict=True):
-            if keep is not None:
-                atomic.save_json(files[plan], run)
+        found = _on_one_device(store, missing, files, progress)
     else:
-        tasks = [
-            delayed(_protocol_run)(
-                store.folder, name, unit, replace(settings, seed=seed), files[plan]
-            )
-            for plan in missing
-            for seed, unit, name in [plan]
-        ]
+        tasks = [delayed(_run_one)(store.folder, plan, files[plan]) for plan in missing]
         done = Parallel(n_jobs=jobs or os.cpu_count(), return_as="generator")(tasks)
         found = list(tqdm(done, "networks", len(tasks), unit="run", disable=not progress))
     runs = dict(zip(missing, found, strict=True))
-    return circumstances | {
+    return _circumstances(experiment, store, settings) | {
+        "folds": plans[0].folds,
+        "compared": [list(pair) for pair in compared],
         "runs": [
             runs[plan] if plan in runs else json.loads(files[plan].read_text(encoding="utf-8"))
-            for plan in planned
-        ]
+            for plan in plans
+        ],
     }
 
 
-def _kept(
-    keep: Path | None, circumstances: dict[str, object], planned: Sequence[tuple[int, str, str]]
-) -> dict[tuple[int, str, str], Path | None]:
-    """Where each run is kept: under a name that all that it depends on goes into."""
-    said = json.dumps(circumstances | {"training": circumstances["training"] | {"seed": None}})
-    place = hashlib.sha256(said.encode()).hexdigest()[:12]
-    return {
-        (seed, unit, name): keep and keep / place / f"{name}-{unit}-{seed}.json"
-        for seed, unit, name in planned
-    }
+def _kept(keep: Path, store: FeatureStore, plan: Plan) -> Path:
+    """Where a run is kept: under a name that all that it depends on goes into."""
+    depends = [_circumstances("", store, plan.settings), asdict(plan)]
+    name = hashlib.sha256(json.dumps(depends).encode()).hexdigest()[:16]
+    return keep / name[:2] / f"{name}.json"
 
 
 def _on_one_device(
-    store: FeatureStore,
-    planned: Sequence[tuple[int, str, str]],
-    settings: Training,
-    progress: bool,
+    store: FeatureStore, plans: Sequence[Plan], files: dict[Plan, Path | None], progress: bool
 ) -> list[dict[str, object]]:
     """Runs that share a device: the pictures are there once, whatever the number of runs."""
     samples, found = None, {}
-    for name in PAPER_TABLE_1:
+
+    def kind(plan: Plan) -> str:
+        return json.dumps([plan.network, asdict(replace(plan.settings, seed=0))])
+
+    for _, alike in groupby(sorted(plans, key=kind), key=kind):
         runs = {}
-        for seed, unit, network_name in planned:
-            if network_name != name:
-                continue
-            split = splits.split(store.rows, unit, seed)
+        for plan in alike:
+            split = _cut(store, plan)
             samples = samples or loaders.to_device(store, split.train)
-            own = loaders.standardise_again(samples, store, split.train)
-            runs[seed, unit] = Run(make_network(name, store, seed), own, split, seed)
-        if together.pays(list(runs.values()), settings):
-            together.fit_together(list(runs.values()), settings, progress)
+            own = loaders.standardise_again(samples, store, split.train, plan.settings.standard)
+            if plan.network in REGRESSIONS:
+                found[plan] = _tested(plan, store, own, split)
+            else:
+                network = make_network(plan.network, store, plan.settings.seed)
+                runs[plan] = Run(network, own, split, plan.settings.seed)
+        if runs and together.pays(list(runs.values()), plan.settings):
+            together.fit_together(list(runs.values()), plan.settings, progress)
         else:
-            for run in tqdm(runs.values(), name, unit="run", disable=not progress):
-                one = replace(settings, seed=run.seed)
-                training.fit(run.network, run.samples, run.split, one, progress=False)
-        for (seed, unit), run in runs.items():
-            found[seed, unit, name] = _tested(
-                run.network, name, store, run.samples, run.split, seed
-            )
-    return [found[plan] for plan in planned]
+            for each, run in tqdm(runs.items(), plan.who, unit="run", disable=not progress):
+                training.fit(run.network, run.samples, run.split, each.settings, progress=False)
+        for plan, run in runs.items():
+            found[plan] = _tested(plan, store, run.samples, run.split, run.network)
+    for plan in plans:
+        if files[plan] is not None:
+            atomic.save_json(files[plan], found[plan])
+    return [found[plan] for plan in plans]
 
 
-def _protocol_run(
-    folder: Path, name: str, unit: str, settings: Training, kept: Path | None
-) -> dict[str, object]:
+def _run_one(folder: Path, plan: Plan, kept: Path | None) -> dict[str, object]:
     torch.set_num_threads(1)
     store = FeatureStore.open(folder)
-    split = splits.split(store.rows, unit, settings.seed)
-    samples = loaders.to_device(store, split.train)
-    network = make_network(name, store, settings.seed)
-    training.fit(network, samples, split, settings, progress=False)
-    run = _tested(network, name, store, samples, split, settings.seed)
+    split = _cut(store, plan)
+    samples = loaders.to_device(store, split.train, standard=plan.settings.standard)
+    network = None
+    if plan.network not in REGRESSIONS:
+        network = make_network(plan.network, store, plan.settings.seed)
+        training.fit(network, samples, split, plan.settings, progress=False)
+    run = _tested(plan, store, samples, split, network)
     if kept is not None:
         atomic.save_json(kept, run)
     return run
 
 
 def _tested(
-    network: nn.Module,
-    name: str,
+    plan: Plan,
     store: FeatureStore,
     samples: loaders.Samples,
     split: Split,
-    seed: int,
+    network: nn.Module | None = None,
 ) -> dict[str, object]:
-    answers = _answers(network, store, samples, split, "test")
+    if plan.mixed_test:
+        drawn = torch.Generator().manual_seed(plan.settings.seed)
+        samples = loaders.class_matched(samples, split.test, drawn)
+    if network is None:
+        answers = _regression_answers(plan.network, store, samples, split)
+    else:
+        answers = _answers(network, store, samples, split, "test")
     clips = evaluation.by_clip(answers)
     return {
-        "network": name,
+        "network": plan.network,
+        "variant": plan.variant,
         "unit": split.unit,
-        "seed": seed,
+        "seed": plan.settings.seed,
+        "fold": plan.fold,
         "actors": _actors(store, split.test),
         **scores(answers),
         "confusion": evaluation.confusion(clips).to_numpy().tolist(),
@@ -306,32 +500,68 @@ def _tested(
     }
 
 
+def _regression_answers(
+    name: str, store: FeatureStore, samples: loaders.Samples, split: Split
+) -> pd.DataFrame:
+    """Logistic regression on means over time: what a network should be better than."""
+    sound = samples.mfcc if samples.mfcc.ndim == 2 else samples.mfcc.mean(dim=2)
+    senses = {"sound": sound[samples.clip_of_row], "face": samples.vectors}
+    rows = torch.cat([senses[sense] for sense in REGRESSIONS[name]], dim=1).cpu().numpy()
+    label = samples.label.cpu().numpy()
+    machine = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
+    machine.fit(rows[split.train], label[split.train])
+    logs = np.full((len(split.test), 8), np.log(np.finfo(np.float32).tiny))
+    logs[:, machine.classes_] = machine.predict_log_proba(rows[split.test])
+    return evaluation.predictions(store, split.test, logs)
+
+
 def protocol_table(result: dict[str, object]) -> pd.DataFrame:
-    """What the runs of `protocols` come to: a row for each split and network.
+    """What the runs of an experiment come to: a row for each split and network.
 
     Parameters
     ----------
     result : dict
-        What `protocols` returned.
+        What `protocols`, `auxiliary` or `pairing` returned.
 
     Returns
     -------
     DataFrame
-        As `judged`, over the test clips of all seeds together, and the number of runs; for each
-        split also what always answering the most frequent emotion would give.
+        As `judged`, over the test clips of all seeds and folds together, and the number of runs;
+        for each split also what always answering the most frequent emotion would give, and how
+        much accuracy and UAR networks differ on the same clips.
 
     Notes
     -----
     Taught in lesson 05.
     """
     runs = pd.DataFrame(result["runs"])
+    runs["who"] = [
+        f"{run['network']}, {run['variant']}" if run["variant"] else run["network"]
+        for run in result["runs"]
+    ]
     rows = {}
     for unit, ofunit in runs.groupby("unit", sort=False):
-        for name, same in ofunit.groupby("network", sort=False):
-            answers = pd.concat([evaluation.table(each) for each in same["answers"]])
-            rows[unit, name] = {"runs": len(same)} | judged(answers)
-        rows[unit, "always the most frequent"] = judged(evaluation.majority(answers))
+        answers = {
+            who: pd.concat([evaluation.table(each) for each in same["answers"]], ignore_index=True)
+            for who, same in ofunit.groupby("who", sort=False)
+        }
+        counts = ofunit["who"].value_counts()
+        for who, each in answers.items():
+            rows[unit, who] = {"runs": counts[who]} | judged(each)
+        rows[unit, "always the most frequent"] = judged(evaluation.majority(each))
+        for who, than in result["compared"]:
+            rows[unit, f"{who} less {than}"] = _difference(answers[who], answers[than])
     return pd.DataFrame(rows).T
+
+
+def _difference(answers: pd.DataFrame, than: pd.DataFrame) -> dict[str, float]:
+    found = {"clips": len(answers)}
+    for name, score in _SCORES.items():
+        found[name] = score(answers) - score(than)
+        if answers["actor"].nunique() >= 3:
+            low, high = evaluation.interval(answers, score, than)
+            found |= {f"{name} from": low, f"{name} to": high}
+    return found
 
 
 def make_network(name: str, store: FeatureStore, seed: int) -> nn.Module:
@@ -341,12 +571,12 @@ def make_network(name: str, store: FeatureStore, seed: int) -> nn.Module:
     -----
     Taught in lesson 05.
     """
-    mfcc_shape, size = store.mfcc.shape[1:], store.recipe.frame_size
+    mfcc_shape, image_shape = store.mfcc.shape[1:], store.image_shape
     if name == "audio":
         return training.seeded(networks.AudioNetwork, mfcc_shape, seed=seed)
     if name == "image":
-        return training.seeded(networks.ImageNetwork, size, seed=seed)
-    return training.seeded(networks.FusionNetwork, mfcc_shape, size, seed=seed)
+        return training.seeded(networks.ImageNetwork, image_shape, seed=seed)
+    return training.seeded(networks.FusionNetwork, mfcc_shape, image_shape, seed=seed)
 
 
 def scores(answers: pd.DataFrame) -> dict[str, float]:
@@ -384,10 +614,10 @@ def summary(result: dict[str, object]) -> pd.DataFrame:
 
 
 def _require_pictures(store: FeatureStore, experiment: str) -> None:
-    if store.pairs is None:
+    if store.image_shape is None:
         raise ValueError(
-            f"{store.folder}: holds sound alone, and {experiment} needs frame pairs; build a "
-            "store with pictures, or use `run audio`"
+            f"{store.folder}: holds sound alone, and {experiment} needs faces; build a "
+            "store with frame pairs or action units, or use `run audio`"
         )
 
 
@@ -447,7 +677,7 @@ def judged(answers: pd.DataFrame) -> dict[str, float]:
     Taught in lesson 05.
     """
     found = {"clips": len(answers)}
-    for name, score in (("accuracy", evaluation.accuracy), ("UAR", evaluation.uar)):
+    for name, score in _SCORES.items():
         found[name] = score(answers)
         if answers["actor"].nunique() >= 3:
             found[f"{name} from"], found[f"{name} to"] = evaluation.interval(answers, score)

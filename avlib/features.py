@@ -26,6 +26,23 @@ from tqdm.auto import tqdm
 from avlib import atomic, audio, ravdess, verify, video
 
 _HEADER = "header.json"
+_FORMAT = 3
+# What a recipe can need of a clip: what it is called, and what to do where it is not there.
+_KINDS = {
+    "sound": (
+        "sound file",
+        "add the wav files (modality 03) or the mp4 files with sound (01)",
+    ),
+    "picture": (
+        "picture file",
+        'build a store of sound alone with `--no-picture` (Recipe(visual="none"))',
+    ),
+    "vector": (
+        "action units",
+        "add them to the table that `--action-units` names (action_units.join), "
+        "or leave these recordings out",
+    ),
+}
 _CLIP_COLUMNS = [
     "clip",
     "emotion",
@@ -58,8 +75,9 @@ class Recipe:
         A sequence is this long (s), cut from the middle of the clip. The shortest speech clip
         of RAVDESS lasts 2.94 s, so that no clip needs padding: padding would tell the
         network how long a clip is, and length differs by emotion.
-    picture : bool
-        Whether to cut frame pairs; False for a folder that holds sound alone.
+    visual : {"pairs", "vector", "none"}
+        What stands for the face: frame pairs; a vector of action units for each clip, in place of
+        films that are not at hand (see `action_units.join`); or nothing, for sound alone.
     pair_window, pair_offset, pair_limit : float
         One frame pair from every window, its second frame this much after its first, windows up
         to this time (s).
@@ -78,14 +96,14 @@ class Recipe:
     analysis_window: int = 2048
     sound: Literal["mean", "sequence"] = "mean"
     sequence_seconds: float = 2.9
-    picture: bool = True
+    visual: Literal["pairs", "vector", "none"] = "pairs"
     pair_window: float = 0.5
     pair_offset: float = 0.25
     pair_limit: float = 3.0
     frame_size: int = 64
 
     @classmethod
-    def preset(cls, name: str, picture: bool = True) -> Recipe:
+    def preset(cls, name: str, visual: Literal["pairs", "vector", "none"] = "pairs") -> Recipe:
         """The recipe called ``paper`` or ``sequence``.
 
         Raises
@@ -95,7 +113,12 @@ class Recipe:
         """
         if name not in PRESETS:
             raise ValueError(f"recipe: there is no {name!r}; choose from {', '.join(PRESETS)}")
-        return replace(PRESETS[name], picture=picture)
+        return replace(PRESETS[name], visual=visual)
+
+    @property
+    def media(self) -> list[str]:
+        """The columns of a table of clips that name the files which features are made of."""
+        return ["sound", "picture"] if self.visual == "pairs" else ["sound"]
 
     @property
     def sequence_frames(self) -> int:
@@ -227,7 +250,8 @@ def build(
     Raises
     ------
     ValueError
-        If clips lack the sound or picture that the recipe asks for, or files are faulty.
+        If clips lack the sound, picture or action units that the recipe asks for, or files are
+        faulty.
     FileExistsError
         If the folder holds something else, or a store of other recordings or another recipe.
     OSError
@@ -239,9 +263,8 @@ def build(
     """
     folder = Path(folder)
     partial = folder.with_name(folder.name + ".partial")
-    _require_media(clips, recipe)
     header = {
-        "format": 2,
+        "format": _FORMAT,
         "recipe": asdict(recipe),
         "corpus": ravdess.corpus(clips),
         **content(clips, recipe, jobs, progress),
@@ -278,17 +301,16 @@ def build(
 
 
 def _require_media(clips: pd.DataFrame, recipe: Recipe) -> None:
-    for column, needed in (("sound", True), ("picture", recipe.picture)):
-        lacking = clips.loc[clips[column].isna(), "clip"]
-        if needed and len(lacking):
-            remedy = (
-                "; build a store of sound alone with `--no-picture` (Recipe(picture=False))"
-                if column == "picture"
-                else "; add the wav files (modality 03) or the mp4 files with sound (01)"
-            )
+    needed = recipe.media + ["vector"] * (recipe.visual == "vector")
+    for column in needed:
+        lacking = clips["clip"]
+        if column in clips:
+            lacking = clips.loc[clips[column].isna(), "clip"]
+        if len(lacking):
             raise ValueError(
-                f"{len(lacking)} of {len(clips)} clips have no {column} file "
-                f"({', '.join(lacking[:3])}{', …' if len(lacking) > 3 else ''}){remedy}"
+                f"{len(lacking)} of {len(clips)} clips have no {_KINDS[column][0]} "
+                f"({', '.join(lacking[:3])}{', …' if len(lacking) > 3 else ''}); "
+                f"{_KINDS[column][1]}"
             )
 
 
@@ -296,9 +318,8 @@ def _faulty(
     clips: pd.DataFrame, recipe: Recipe, jobs: int | None, progress: bool
 ) -> dict[str, str]:
     """Clips that the recipe cannot be followed for, and why."""
-    columns = ["sound", "picture"] if recipe.picture else ["sound"]
-    needed = {Path(path): False for path in clips["picture"] if recipe.picture}
-    needed |= {Path(path): True for path in clips["sound"]}
+    columns = recipe.media
+    needed = {Path(path): column == "sound" for column in columns[::-1] for path in clips[column]}
     found = verify.unusable(needed, jobs, progress)
     return {
         row["clip"]: f"{row[column]}: {found[Path(row[column])]}"
@@ -340,18 +361,27 @@ def content(
     Returns
     -------
     dict of str
-        ``recordings``, a fingerprint of the clips' names and files, wherever these lie; and
+        ``recordings``, a fingerprint of the clips' names and files, wherever these lie, and of the
+        action units where the recipe takes them; and
         ``code``, one of the functions that make features of them.
+
+    Raises
+    ------
+    ValueError
+        If clips lack the sound, picture or action units that the recipe asks for.
 
     Notes
     -----
     Taught in lesson 02.
     """
-    columns = ["sound", "picture"] if recipe.picture else ["sound"]
+    _require_media(clips, recipe)
+    columns = recipe.media
     files = [Path(path) for column in columns for path in clips[column]]
     digests = verify.digests(files, jobs, progress)
     rows = clips[["clip", *columns]].itertuples(index=False)
     named = [[name, *(digests[Path(path)] for path in paths)] for name, *paths in rows]
+    if recipe.visual == "vector":
+        named.append(hashlib.sha256(np.stack(clips["vector"]).tobytes()).hexdigest())
     code = "".join(map(inspect.getsource, (audio, video, clip_mfcc, clip_pairs)))
     return {"recordings": _fingerprint(json.dumps(named)), "code": _fingerprint(code)}
 
@@ -394,7 +424,7 @@ def _write_clip(
     """Keep a clip's features; return the clip and the reason if it cannot be used."""
     try:
         arrays = {"mfcc": clip_mfcc(sound, recipe)}
-        if recipe.picture:
+        if recipe.visual == "pairs":
             arrays["pairs"] = clip_pairs(picture, recipe)
     except ValueError as error:  # too short for the recipe, say
         return clip, str(error)
@@ -413,7 +443,9 @@ def _join(partial: Path, clips: pd.DataFrame, header: dict[str, object]) -> None
     parts = [partial / f"{clip}.npz" for clip in clips["clip"]]
     shape = _read(parts[0], "mfcc").shape
     _join_array(joined / "mfcc.npy", parts, "mfcc", (len(parts), *shape))
-    if header["recipe"]["picture"]:
+    if header["recipe"]["visual"] == "vector":
+        np.save(joined / "vectors.npy", np.stack(clips["vector"]))
+    if header["recipe"]["visual"] == "pairs":
         counts = [len(_read(part, "pairs")) for part in parts]
         shape = _read(parts[0], "pairs").shape[1:]
         _join_array(joined / "pairs.npy", parts, "pairs", (sum(counts), *shape))
@@ -460,6 +492,8 @@ class FeatureStore:
         RGB frame pairs, clip after clip; None in a store of sound alone.
     clip_of_pair : ndarray, shape (pairs,), int64, or None
         The row in `clips` that each pair was cut from.
+    vectors : ndarray, shape (clips, action units), float32, or None
+        In place of frame pairs, in a store of a recipe with ``visual="vector"``.
 
     Notes
     -----
@@ -472,6 +506,7 @@ class FeatureStore:
     mfcc: np.ndarray
     pairs: np.ndarray | None
     clip_of_pair: np.ndarray | None
+    vectors: np.ndarray | None = None
 
     @classmethod
     def open(cls, folder: str | Path, recipe: Recipe | None = None) -> FeatureStore:
@@ -492,7 +527,7 @@ class FeatureStore:
         FileNotFoundError
             If there is no finished store.
         FileExistsError
-            If the store was built with another recipe.
+            If the store was built with another recipe, or by a version that wrote it otherwise.
         """
         folder = Path(folder)
         if not (folder / _HEADER).is_file():
@@ -501,6 +536,11 @@ class FeatureStore:
                 f"`python -m avlib features DATA --out {folder}`"
             )
         header = json.loads((folder / _HEADER).read_text())
+        if header["format"] != _FORMAT:
+            raise FileExistsError(
+                f"{folder}: was built by another version of avlib, in another form; "
+                "remove the folder, or write the store to another one"
+            )
         if recipe is not None and header["recipe"] != asdict(recipe):
             found, wanted = header["recipe"], asdict(recipe)
             differing = ", ".join(
@@ -512,20 +552,27 @@ class FeatureStore:
                 f"{folder}: was built with another recipe: {differing}. "
                 "Name another folder, or remove this one and build again"
             )
-        with_picture = header["recipe"]["picture"]
+        visual = header["recipe"]["visual"]
         return cls(
             folder,
             header,
             pd.read_csv(folder / "clips.csv"),
             np.load(folder / "mfcc.npy", mmap_mode="r"),
-            np.load(folder / "pairs.npy", mmap_mode="r") if with_picture else None,
-            np.load(folder / "clip_of_pair.npy") if with_picture else None,
+            np.load(folder / "pairs.npy", mmap_mode="r") if visual == "pairs" else None,
+            np.load(folder / "clip_of_pair.npy") if visual == "pairs" else None,
+            np.load(folder / "vectors.npy") if visual == "vector" else None,
         )
 
     @property
     def recipe(self) -> Recipe:
         """The recipe that the store was built with."""
         return Recipe(**self.header["recipe"])
+
+    @property
+    def image_shape(self) -> tuple[int, ...] | None:
+        """``(64, 128, 3)`` of a frame pair, ``(35,)`` of a vector; None in a store of sound."""
+        seen = self.vectors if self.pairs is None else self.pairs
+        return None if seen is None else seen.shape[1:]
 
     @property
     def corpus(self) -> str:
@@ -536,12 +583,13 @@ class FeatureStore:
     def rows(self) -> pd.DataFrame:
         """What a network is trained on, one row each: a frame pair with its clip's codes.
 
-        In a store of sound alone each clip has as many rows as it would have pairs: the paper
-        duplicates recordings so that images and recordings are one to one, and a network that
-        hears alone is to see each of them as often. The columns are those of `clips` and
-        ``clip_number``, the row in `clips`.
+        The paper duplicates recordings so that images and recordings are one to one. In a store of
+        sound alone each clip has as many rows as it would have pairs, so that a network hears it
+        as often; in a store of vectors, of which a clip has one, it has one row. The columns are
+        those of `clips` and ``clip_number``, the row in `clips`.
         """
         numbers = self.clip_of_pair
         if numbers is None:
-            numbers = np.repeat(np.arange(len(self.clips)), self.recipe.pairs_a_clip)
+            times = self.recipe.pairs_a_clip if self.vectors is None else 1
+            numbers = np.repeat(np.arange(len(self.clips)), times)
         return self.clips.iloc[numbers].reset_index(drop=True).assign(clip_number=numbers)

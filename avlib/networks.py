@@ -14,6 +14,7 @@ from torch import Tensor, cat, nn
 from torch.nn import functional
 
 CLASSES = 8
+PAIR_SHAPE = (64, 128, 3)  # two frames side by side, red, green and blue
 VECTOR_SIZE = 0.3  # root mean square of the numbers that a branch gives the classifiers
 
 
@@ -93,6 +94,56 @@ class ImageCNN(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """``(batch, 3, 64, 128)`` → ``(batch, dimension)``."""
         return self.layers(image)
+
+
+class VectorMLP(nn.Module):
+    """Two linear layers, for a face that is given as action units instead of a frame pair.
+
+    Parameters
+    ----------
+    length : int
+        How many action units.
+
+    Attributes
+    ----------
+    dimension : int
+        Length of the vector that comes out: 128.
+
+    Notes
+    -----
+    It stands where the image CNN stands, so that all else stays as it is. Not in the paper.
+    Taught in lesson 06.
+    """
+
+    def __init__(self, length: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(length, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU()
+        )
+        self.dimension = 128
+
+    def forward(self, vector: Tensor) -> Tensor:
+        """``(batch, length)`` → ``(batch, dimension)``."""
+        return self.layers(vector)
+
+
+def image_branch(image_shape: tuple[int, ...]) -> nn.Module:
+    """What looks at the face: the image CNN at frame pairs, an MLP at vectors.
+
+    Parameters
+    ----------
+    image_shape : tuple of int
+        ``(64, 128, 3)`` for frame pairs, ``(35,)`` for vectors of action units.
+
+    Returns
+    -------
+    `ImageCNN` or `VectorMLP`
+
+    Notes
+    -----
+    Taught in lesson 06.
+    """
+    return VectorMLP(*image_shape) if len(image_shape) == 1 else ImageCNN(image_shape[0])
 
 
 class DimensionMLP(nn.Sequential):
@@ -186,8 +237,8 @@ class ImageNetwork(nn.Module):
 
     Parameters
     ----------
-    size : int
-        As `ImageCNN`.
+    image_shape : tuple of int
+        As `image_branch`.
 
     Notes
     -----
@@ -197,9 +248,9 @@ class ImageNetwork(nn.Module):
     decision = "image"
     needs_image = True
 
-    def __init__(self, size: int = 64) -> None:
+    def __init__(self, image_shape: tuple[int, ...] = PAIR_SHAPE) -> None:
         super().__init__()
-        self.cnn = ImageCNN(size)
+        self.cnn = image_branch(image_shape)
         self.classifier = Classifier(self.cnn.dimension)
 
     def forward(
@@ -216,8 +267,8 @@ class FusionNetwork(nn.Module):
     ----------
     mfcc_shape : tuple of int
         As `AudioCNN`.
-    size : int
-        As `ImageCNN`.
+    image_shape : tuple of int
+        As `image_branch`.
 
     Notes
     -----
@@ -230,10 +281,12 @@ class FusionNetwork(nn.Module):
     decision = "joint"
     needs_image = True
 
-    def __init__(self, mfcc_shape: tuple[int, ...] = (40,), size: int = 64) -> None:
+    def __init__(
+        self, mfcc_shape: tuple[int, ...] = (40,), image_shape: tuple[int, ...] = PAIR_SHAPE
+    ) -> None:
         super().__init__()
         self.audio_cnn = AudioCNN(mfcc_shape)
-        self.image_cnn = ImageCNN(size)
+        self.image_cnn = image_branch(image_shape)
         dimension = self.audio_cnn.dimension
         self.image_mlp = DimensionMLP(self.image_cnn.dimension, dimension)
         self.joint = Classifier(2 * dimension)

@@ -70,7 +70,7 @@ def fit_together(
     Raises
     ------
     ValueError
-        If the networks are of several kinds.
+        If the networks are of several kinds, or train on class-matched pairs.
 
     Notes
     -----
@@ -79,6 +79,8 @@ def fit_together(
     """
     if len({type(run.network) for run in runs}) != 1:
         raise ValueError("runs: should hold networks of one kind; train each kind by itself")
+    if settings.pairing != "clip":
+        raise ValueError("pairing: networks that are trained at once hear each clip's own sound")
     device = runs[0].samples.label.device
     for run in runs:
         run.network.to(device)
@@ -116,7 +118,7 @@ def pays(runs: Sequence[Run], settings: Training) -> bool:
     -----
     Taught in lesson 05.
     """
-    if runs[0].samples.label.device.type != "cuda":
+    if runs[0].samples.label.device.type != "cuda" or settings.pairing != "clip":
         return False
     brief = replace(settings, epochs=1)
 
@@ -150,9 +152,11 @@ class _Ensemble:
         self.weights = {name: weight.detach() for name, weight in self.weights.items()}
         self.velocity = {name: torch.zeros_like(weight) for name, weight in self.weights.items()}
         self.mfcc = torch.stack([run.samples.mfcc for run in runs])
+        if self.samples.vectors is not None:
+            self.vectors = torch.stack([run.samples.vectors for run in runs])
         means = torch.stack([run.samples.image_mean for run in runs])
         deviations = torch.stack([run.samples.image_deviation for run in runs])
-        self.image_mean, self.image_deviation = means[:, None], deviations[:, None]
+        self.image_mean, self.image_deviation = means, deviations
         self.number = torch.arange(len(runs), device=self.mfcc.device)[:, None]
 
     def step(self, rows: Tensor, counts: Tensor, present: Tensor | None) -> dict[str, Tensor]:
@@ -180,12 +184,15 @@ class _Ensemble:
         self, rows: Tensor, counts: Tensor, present: Tensor | None
     ) -> tuple[Tensor | None, ...]:
         samples = self.samples
-        image = None
-        if self.networks[0].needs_image:
-            image = samples.pairs[rows].permute(0, 1, 4, 2, 3).float()
-            image = (image - self.image_mean) / self.image_deviation
-        else:
+        if not self.networks[0].needs_image:
             image = torch.zeros(*rows.shape, 1, device=rows.device)
+        elif samples.pairs is None:
+            image = self.vectors[self.number, rows]
+        else:
+            look = samples.look_of_row[rows]
+            image = samples.pairs[rows].permute(0, 1, 4, 2, 3).float()
+            image = image - self.image_mean[self.number, look]
+            image = image / self.image_deviation[self.number, look]
         if present is None:
             present = torch.ones(*rows.shape, 2, device=rows.device)
         mfcc = self.mfcc[self.number, samples.clip_of_row[rows]]

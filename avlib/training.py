@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm.auto import tqdm
 
-from avlib.loaders import Samples, batches
+from avlib.loaders import Samples, Standard, batches, class_matched
 from avlib.splits import Split
 
 
@@ -38,6 +39,11 @@ class Training:
     sense_dropout : float
         The share of rows that the joint classifier learns from without sound, and as many
         without image; see `loaders.batches`.
+    standard : {"training", "actor", "neutral"}
+        What features are standardised by; see `loaders.to_device`.
+    pairing : {"clip", "class"}
+        Whose sound a row is trained with: its own clip's, or, drawn anew in each epoch, one of any
+        training clip of the same emotion; see `loaders.class_matched`.
     seed : int
         For the network's first weights and the order of the rows.
 
@@ -54,6 +60,8 @@ class Training:
     audio_weight: float = 1.0
     image_weight: float = 1.0
     sense_dropout: float = 0.25
+    standard: Standard = "training"
+    pairing: Literal["clip", "class"] = "clip"
     seed: int = 0
 
     def weight(self, network: nn.Module, classifier: str) -> float:
@@ -182,8 +190,11 @@ def fit(
     for epoch in bar:
         network.train()
         tally = _Tally()
+        paired = samples
+        if settings.pairing == "class":
+            paired = class_matched(samples, split.train, order)
         for batch in batches(
-            samples, split.train, settings.batch, order, network.needs_image, sense_dropout
+            paired, split.train, settings.batch, order, network.needs_image, sense_dropout
         ):
             with bfloat16_on_gpu(batch.label.device):
                 scores = network(batch.mfcc, batch.image, batch.present)

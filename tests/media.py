@@ -106,12 +106,16 @@ def table(names: Sequence[ravdess.ClipName]) -> pd.DataFrame:
 
 
 def store_of(
-    clips: pd.DataFrame, mfcc: np.ndarray, pairs: np.ndarray | None, pairs_a_clip: int = 1
+    clips: pd.DataFrame,
+    mfcc: np.ndarray,
+    pairs: np.ndarray | None,
+    pairs_a_clip: int = 1,
+    vectors: np.ndarray | None = None,
 ) -> features.FeatureStore:
     """A store in memory, with features that a test chose."""
     recipe = features.Recipe(
         sound="mean" if mfcc.ndim == 2 else "sequence",
-        picture=pairs is not None,
+        visual="pairs" if pairs is not None else "none" if vectors is None else "vector",
         frame_size=64 if pairs is None else pairs.shape[1],
         pair_limit=0.5 * pairs_a_clip,
     )
@@ -122,4 +126,5 @@ def store_of(
         mfcc=mfcc.astype(np.float32),
         pairs=pairs,
         clip_of_pair=None if pairs is None else np.repeat(np.arange(len(clips)), pairs_a_clip),
+        vectors=vectors,
     )

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 from media import store_of
 
-from avlib import evaluation, experiments
-from avlib.features import FeatureStore
+from avlib import action_units, evaluation, experiments, ravdess
+from avlib.features import FeatureStore, Recipe, build
 from avlib.training import Training
 
 BRIEF = Training(epochs=2, batch=32)
@@ -151,8 +151,19 @@ def test_protocols_are_summed_up_over_actors_beside_the_majority(built: FeatureS
     assert table.index.to_list() == [
         (unit, name)
         for unit in ("clip", "actor")
-        for name in ("audio", "image", "fusion", "always the most frequent")
+        for name in (
+            "audio",
+            "image",
+            "fusion",
+            "always the most frequent",
+            "fusion less audio",
+            "fusion less image",
+        )
     ]
+    for unit in ("clip", "actor"):
+        scores = table.loc[unit]["accuracy"]
+        for name in ("audio", "image"):
+            assert scores[f"fusion less {name}"] == pytest.approx(scores["fusion"] - scores[name])
     for (unit, name), row in table.iterrows():
         runs = [r for r in result["runs"] if (r["unit"], r["network"]) == (unit, name)]
         if runs:
@@ -161,6 +172,74 @@ def test_protocols_are_summed_up_over_actors_beside_the_majority(built: FeatureS
         if runs and unit == "clip":  # of four actors few are tested where they are kept apart
             assert row["accuracy from"] <= row["accuracy"] <= row["accuracy to"]
     assert table.loc[("actor", "always the most frequent"), "UAR"] == pytest.approx(1 / 4)
+
+
+@pytest.fixture(scope="module")
+def measured(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> FeatureStore:
+    """The corpus on disk with faces by three numbers that tell the emotion, but for noise."""
+    folder = tmp_path_factory.mktemp("measured")
+    clips = ravdess.index(corpus)
+    random = np.random.default_rng(0)
+    units = pd.DataFrame({"name": [f"01-{clip}" for clip in clips["clip"]]})
+    for bit in range(3):
+        told = clips["emotion"].to_numpy() - 1 >> bit & 1
+        units[f"AU0{bit}_r"] = told + random.normal(0, 0.2, len(clips))
+    units.to_csv(folder / "units.csv", index=False)
+    clips = action_units.join(clips, folder / "units.csv")
+    return build(clips, Recipe.preset("sequence", "vector"), folder / "store", progress=False)
+
+
+def test_folds_of_action_units_test_every_clip_and_meet_a_regression(
+    measured: FeatureStore,
+) -> None:
+    settings = Training(epochs=40, batch=4)
+    result = experiments.protocols(measured, ("actor",), 1, settings, 1, progress=False, folds=2)
+    names = {*experiments.NETWORKS, *experiments.REGRESSIONS}
+    assert {run["network"] for run in result["runs"]} == names
+    for name in names:
+        answers = [run["answers"] for run in result["runs"] if run["network"] == name]
+        assert len(answers) == 2
+        assert set().union(*answers) == set(measured.clips["clip"])
+    table = experiments.protocol_table(result).loc["actor"]
+    assert table.loc[["image", "regression on face", "regression on both"], "accuracy"].min() > 0.9
+    assert table.loc["always the most frequent", "accuracy"] < 0.3
+
+
+def test_published_folds_test_their_actors(measured: FeatureStore) -> None:
+    result = experiments.audio_folds(measured, "actor", "luna-jimenez", BRIEF, progress=False)
+    assert [fold["actors"] for fold in result["folds"]] == [[2], [3], [1, 4]]
+    assert result["split"]["folds"] == "luna-jimenez"
+    with pytest.raises(ValueError, match=r"'luna-jimenez' keeps actors apart"):
+        experiments.audio_folds(measured, "clip", "luna-jimenez", BRIEF, progress=False)
+
+
+def test_auxiliary_losses_are_weighed_on_the_same_splits(
+    measured: FeatureStore, tmp_path: Path
+) -> None:
+    result = experiments.auxiliary(measured, "clip", 1, BRIEF, 1, False, tmp_path)
+    runs = {run["variant"]: run for run in result["runs"]}
+    assert list(runs) == list(experiments.AUXILIARY_WEIGHTS)
+    assert len({tuple(run["answers"]) for run in runs.values()}) == 1  # the same clips
+    answers = [json.dumps(run["answers"]) for run in runs.values()]
+    assert len(set(answers)) == len(answers)
+    alike = experiments.protocols(measured, ("clip",), 1, BRIEF, 1, progress=False)["runs"]
+    fusion = next(run for run in alike if run["network"] == "fusion")
+    assert runs["both"]["answers"] == fusion["answers"]
+    table = experiments.protocol_table(result).loc["clip"]
+    assert table.loc["fusion, both less fusion, none", "accuracy"] == pytest.approx(
+        runs["both"]["clip_accuracy"] - runs["none"]["clip_accuracy"]
+    )
+    assert experiments.auxiliary(measured, "clip", 1, BRIEF, 1, False, tmp_path) == result
+
+
+def test_sounds_are_exchanged_where_the_variant_says(measured: FeatureStore) -> None:
+    result = experiments.pairing(measured, "actor", 1, BRIEF, 1, progress=False)
+    runs = {run["variant"]: run["answers"] for run in result["runs"]}
+    assert list(runs) == ["own sounds", "mixed in training", "mixed in the test", "mixed in both"]
+    assert len({tuple(answers) for answers in runs.values()}) == 1  # the same clips
+    assert len({json.dumps(answers) for answers in runs.values()}) == 4
+    fused = experiments.protocols(measured, ("actor",), 1, BRIEF, 1, progress=False)["runs"]
+    assert runs["own sounds"] == next(r["answers"] for r in fused if r["network"] == "fusion")
 
 
 def test_killed_protocols_go_on_and_end_in_the_same_result(
@@ -174,12 +253,12 @@ def test_killed_protocols_go_on_and_end_in_the_same_result(
         "experiments.protocols(store, ('clip',), 2, brief, 1, False, Path(sys.argv[2]))\n"
     )
     killed = subprocess.Popen([sys.executable, "-c", program, built.folder, tmp_path])
-    while len(list(tmp_path.rglob("[a-z]*.json"))) < 2:
+    while len(list(tmp_path.rglob("[0-9a-f]*.json"))) < 2:
         assert killed.poll() is None
         time.sleep(0.02)
     killed.kill()
     killed.wait()
-    done = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("[a-z]*.json")}
+    done = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("[0-9a-f]*.json")}
     assert 2 <= len(done) < 6
     found = experiments.protocols(built, ("clip",), 2, BRIEF, 1, progress=False, keep=tmp_path)
     assert json.dumps(found) == json.dumps(wanted)
@@ -195,8 +274,11 @@ def test_runs_that_share_a_device_give_the_same_table(
 ) -> None:
     wanted = experiments.protocols(built, ("clip", "actor"), 1, BRIEF, 1, progress=False)["runs"]
     monkeypatch.setattr(experiments.together, "pays", lambda runs, settings: pays)
-    planned = [(run["seed"], run["unit"], run["network"]) for run in wanted]
-    found = experiments._on_one_device(built, planned, BRIEF, progress=False)
+    plans = [
+        experiments.Plan(run["network"], run["unit"], replace(BRIEF, seed=run["seed"]))
+        for run in wanted
+    ]
+    found = experiments._on_one_device(built, plans, dict.fromkeys(plans), progress=False)
     for one, other in zip(wanted, found, strict=True):
         assert {key: one[key] for key in ("network", "unit", "seed", "actors", "clips")} == {
             key: other[key] for key in ("network", "unit", "seed", "actors", "clips")

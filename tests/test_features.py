@@ -66,7 +66,7 @@ def test_the_paper_recipe_is_the_papers_table() -> None:
     assert recipe == PAPER
     assert (recipe.sample_rate, recipe.coefficients, recipe.sound) == (22_050, 40, "mean")
     assert (recipe.pair_window, recipe.pair_offset, recipe.pair_limit) == (0.5, 0.25, 3.0)
-    assert (recipe.frame_size, recipe.pairs_a_clip, recipe.picture) == (64, 6, True)
+    assert (recipe.frame_size, recipe.pairs_a_clip, recipe.visual) == (64, 6, "pairs")
 
 
 def test_the_paper_recipe_gives_40_means_and_six_pairs(clips: pd.DataFrame) -> None:
@@ -240,7 +240,7 @@ def test_lacking_pictures_are_refused_with_the_way_out(few: pd.DataFrame, tmp_pa
         ValueError, match=rf"1 of 8 clips have no picture.*{few['clip'].iloc[2]}.*--no-picture"
     ):
         build(lacking, tmp_path / "store")
-    store = build(lacking, tmp_path / "store", replace(PAPER, picture=False))
+    store = build(lacking, tmp_path / "store", replace(PAPER, visual="none"))
     assert store.pairs is None
     assert store.clip_of_pair is None
     assert store.rows["clip_number"].tolist() == np.repeat(np.arange(8), 6).tolist()

@@ -38,6 +38,74 @@ def test_other_rows_do_not_move_the_statistics(easy: FeatureStore) -> None:
     assert torch.equal(before.image_deviation, after.image_deviation)
 
 
+@pytest.mark.parametrize("sound", ["mean", "sequence"])
+def test_by_actor_each_actor_is_a_standard_of_their_own(easy: FeatureStore, sound: str) -> None:
+    random = np.random.default_rng(0)
+    actor = easy.clips["actor"].to_numpy()
+    mfcc = random.normal(size=(len(actor), 40) if sound == "mean" else (len(actor), 40, 9))
+    mfcc = (mfcc + 3 * actor.reshape(-1, *[1] * (mfcc.ndim - 1))).astype(np.float32)
+    vectors = random.normal(actor[:, None], size=(len(actor), 5)).astype(np.float32)
+    pairs = np.minimum(easy.pairs + 9 * np.repeat(actor, 2)[:, None, None, None], 255)
+    for seen in ({"pairs": pairs.astype(np.uint8)}, {"pairs": None, "vectors": vectors}):
+        store = store_of(easy.clips, mfcc, pairs_a_clip=2, **seen)
+        rows = np.arange(len(store.rows))
+        samples = loaders.to_device(store, rows[:40], "cpu", "actor")
+        for one in np.unique(actor):
+            own = samples.mfcc[actor == one]
+            over = (0,) if sound == "mean" else (0, 2)
+            torch.testing.assert_close(own.mean(over), torch.zeros(40), atol=1e-5, rtol=0)
+            torch.testing.assert_close(own.std(over, correction=0), torch.ones(40))
+            chosen = rows[store.rows["actor"] == one]
+            image = torch.cat([batch.image for batch in loaders.batches(samples, chosen)])
+            over = (0, 2, 3) if image.ndim == 4 else (0,)
+            zeros = torch.zeros(image.shape[1])
+            torch.testing.assert_close(image.mean(over), zeros, atol=1e-4, rtol=0)
+            torch.testing.assert_close(image.std(over, correction=0), zeros + 1)
+
+
+def test_by_neutral_clips_only_what_is_neutral_is_moved_to_zero(easy: FeatureStore) -> None:
+    actor, emotion = (easy.clips[name].to_numpy() for name in ("actor", "emotion"))
+    mfcc = np.random.default_rng(0).normal(actor[:, None], size=(len(actor), 40))
+    store = store_of(easy.clips, mfcc, easy.pairs, 2)
+    samples = loaders.to_device(store, TRAIN, "cpu", "neutral")
+    spread = mfcc[:60].std(axis=0)
+    for one in np.unique(actor):
+        neutral = samples.mfcc[(actor == one) & (emotion == 1)]
+        torch.testing.assert_close(neutral.mean(dim=0), torch.zeros(40), atol=1e-5, rtol=0)
+        own = samples.mfcc[actor == one].std(dim=0, correction=0)
+        np.testing.assert_allclose(own, mfcc[actor == one].std(axis=0) / spread, rtol=1e-4)
+    some = easy.clips[~((actor == 2) & (emotion == 1))]
+    lacking = store_of(some.reset_index(drop=True), mfcc[some.index], None)
+    with pytest.raises(ValueError, match="actor 2 has no neutral clip"):
+        loaders.to_device(lacking, TRAIN[:60], "cpu", "neutral")
+    with pytest.raises(ValueError, match=r"no 'speaker'.*choose from"):
+        loaders.to_device(store, TRAIN, "cpu", "speaker")
+
+
+def test_a_store_of_vectors_gives_them_for_images_one_row_a_clip(easy: FeatureStore) -> None:
+    vectors = np.random.default_rng(0).normal(3, 2, (len(easy.clips), 35)).astype(np.float32)
+    store = store_of(easy.clips, easy.mfcc, None, pairs_a_clip=6, vectors=vectors)
+    assert len(store.rows) == len(easy.clips)
+    samples = loaders.to_device(store, np.arange(60), "cpu")
+    batch = next(loaders.batches(samples, np.array([70, 3])))
+    wanted = (vectors[[70, 3]] - vectors[:60].mean(axis=0)) / vectors[:60].std(axis=0)
+    np.testing.assert_allclose(batch.image, wanted, rtol=1e-3, atol=1e-5)
+
+
+def test_class_matched_sounds_are_dealt_within_the_rows_and_the_emotion(
+    easy: FeatureStore,
+) -> None:
+    samples = loaders.to_device(easy, TRAIN, "cpu")
+    mixed = loaders.class_matched(samples, TRAIN, torch.Generator().manual_seed(0))
+    before, after = samples.clip_of_row, mixed.clip_of_row
+    assert torch.equal(before[OTHER], after[OTHER])
+    assert before[TRAIN].sort().values.tolist() == after[TRAIN].sort().values.tolist()
+    assert (before[TRAIN] != after[TRAIN]).float().mean() > 0.8
+    emotion = torch.from_numpy(easy.clips["emotion"].to_numpy(copy=True))
+    assert torch.equal(emotion[after] - 1, samples.label)
+    assert mixed.pairs is samples.pairs
+
+
 def test_a_sequence_is_standardised_over_clips_and_time(easy: FeatureStore) -> None:
     frames = np.random.default_rng(0).normal(5, 3, (len(easy.clips), 40, 25))
     samples = loaders.to_device(store_of(easy.clips, frames, easy.pairs, 2), TRAIN, "cpu")

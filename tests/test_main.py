@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from avlib import ravdess
 from avlib.__main__ import main
 
 COMMANDS = ["lab", "doctor", "practice", "index", "features", "run", "audit", "score", "lessons"]
@@ -72,9 +73,33 @@ def test_audio_is_run_fold_by_fold(corpus: Path, data: Path, capsys: pytest.Capt
     assert "together: accuracy" in capsys.readouterr().out
 
 
+def test_protocols_run_on_action_units_and_say_what_they_know_of_the_speaker(
+    corpus: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    units = tmp_path / "units.csv"
+    clips = ravdess.index(corpus)["clip"]
+    units.write_text("name,AU12_r\n" + "".join(f"01-{clip},0.{clip[1]}\n" for clip in clips))
+    command = ["run", "protocols", "--data", str(corpus), "--action-units", str(units)]
+    command += ["--split", "actor", "--folds", "hicmae", "--seeds", "1", "--epochs", "1"]
+    assert main([*command, "--standard", "actor"]) == 1  # the first fold holds all four actors
+    assert "0 would be left to train" in capsys.readouterr().err
+    command[command.index("hicmae")] = "luna-jimenez"
+    assert main([*command, "--standard", "actor"]) == 0
+    said = capsys.readouterr().out
+    assert "faces by action units, luna-jimenez folds" in said
+    assert "other clips of the actors who are tested are seen" in said
+    for row in ("fusion less image", "regression on both", "always the most frequent"):
+        assert row in said
+    units.write_text("".join(units.read_text().splitlines(keepends=True)[:-3]))
+    assert main(command) == 1
+    assert "3 of 32 clips have no action units" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (["run", "table1", "--split", "clip", "pair"], "takes one unit"),
+        (["run", "table1", "--data", "{corpus}", "--folds", "3"], "table1 tests one tenth"),
         (["index", "{empty}"], "no RAVDESS speech recordings"),
         (["index", "{empty}/nowhere"], "no RAVDESS speech recordings"),
         (["features", "{empty}", "--out", "{empty}/store"], "no RAVDESS speech recordings"),
@@ -86,9 +111,14 @@ def test_audio_is_run_fold_by_fold(corpus: Path, data: Path, capsys: pytest.Capt
     ],
 )
 def test_bad_input_ends_in_one_clear_line(
-    arguments: list[str], said: str, tmp_path: Path, data: Path, capsys: pytest.CaptureFixture
+    arguments: list[str],
+    said: str,
+    tmp_path: Path,
+    data: Path,
+    corpus: Path,
+    capsys: pytest.CaptureFixture,
 ) -> None:
-    assert main([part.format(empty=tmp_path) for part in arguments]) == 1
+    assert main([part.format(empty=tmp_path, corpus=corpus) for part in arguments]) == 1
     message = capsys.readouterr().err
     assert said in message
     assert "Traceback" not in message

@@ -61,6 +61,20 @@ def test_the_image_cnn_takes_other_frame_sizes() -> None:
     assert network(torch.zeros(2, 3, 32, 64)).shape == (2, network.dimension)
 
 
+def test_action_units_take_the_place_of_the_image_cnn_and_of_nothing_else() -> None:
+    pictured, measured = networks.FusionNetwork((40,)), networks.FusionNetwork((40,), (35,))
+    assert type(pictured.image_cnn) is networks.ImageCNN
+    assert type(measured.image_cnn) is networks.VectorMLP
+    rest = [
+        [(name, each.shape) for name, each in network.named_parameters() if "image_" not in name]
+        for network in (pictured, measured)
+    ]
+    assert rest[0] == rest[1]
+    units = torch.zeros(5, 35)
+    assert set(measured(inputs((40,))[0], units)) == {"joint", "audio", "image"}
+    assert networks.ImageNetwork((35,))(None, units)["image"].shape == (5, 8)
+
+
 @SHAPES
 def test_both_branches_give_vectors_of_one_length(shape: tuple[int, ...]) -> None:
     network = networks.FusionNetwork(shape)

@@ -64,8 +64,8 @@ class Pairs(Dataset):
         self.folder, self.rows = folder, rows
         self.mfcc = samples.mfcc.numpy()[samples.clip_of_row.numpy()]
         self.label = samples.label.numpy()
-        self.mean = samples.image_mean.numpy()
-        self.deviation = samples.image_deviation.numpy()
+        self.mean = samples.image_mean[0].numpy()
+        self.deviation = samples.image_deviation[0].numpy()
 
     def __len__(self) -> int:
         return len(self.rows)
