@@ -547,3 +547,56 @@ def confusion_browser(answers: pd.DataFrame, clips: pd.DataFrame) -> Explorer:
         decided=_choice("decided", named, int(decided) + 1),
         number=_slider("clip", 1, 1, 10, 1),
     )
+
+
+def draw_interval(answers: pd.DataFrame, over: str, actors: int, corpus: str) -> Picture:
+    """Accuracies with clips or actors drawn again and again, and their 95 % interval.
+
+    Parameters
+    ----------
+    answers : DataFrame
+        One row a clip, as `evaluation.by_clip` gives.
+    over : str
+        The column whose values are drawn: ``clip`` or ``actor``.
+    actors : int
+        How many of the actors were tested, the first ones.
+    corpus : str
+        As in `Picture.of`.
+
+    Returns
+    -------
+    Picture
+
+    Notes
+    -----
+    Used in lesson 06.
+    """
+    some = answers[answers["actor"].isin(np.sort(answers["actor"].unique())[:actors])]
+    right = pd.Series(evaluation.decided(some) == some["label"].to_numpy())
+    counts = right.groupby(some[over].to_numpy()).agg(["sum", "size"]).to_numpy()
+    chosen = np.random.default_rng(0).integers(len(counts), size=(2000, len(counts)))
+    right_of, asked = counts[chosen].sum(axis=1).T
+    low, high = (100 * bound for bound in evaluation.interval(some, over=over))
+    figure, axes = plt.subplots(figsize=(8, 3.4))
+    axes.hist(100 * right_of / asked, bins=np.arange(0, 101, 1), color="#56B4E9")
+    axes.axvspan(low, high, color="#E69F00", alpha=0.25, label="95 % interval")
+    axes.axvline(100 * right.mean(), color="black", label="measured")
+    axes.set(xlabel="accuracy (%)", ylabel="draws, of 2000", xlim=(0, 100))
+    axes.set_title(f"{len(counts)} {over}s drawn again")
+    axes.legend(frameon=False)
+    words = (
+        f"{len(counts)} {over}s of {some['actor'].nunique()} actors drawn again: measured "
+        f"{100 * right.mean():.1f} %, 95 % interval from {low:.1f} to {high:.1f} %."
+    )
+    return Picture.of(figure, words, corpus)
+
+
+def interval_slider(answers: pd.DataFrame, corpus: str) -> Explorer:
+    """Draw clips or actors again, of larger and smaller tests (lesson 06)."""
+    actors = answers["actor"].nunique()
+    return Explorer(
+        lambda over, actors: draw_interval(answers, over, actors, corpus),
+        "How many actors must a test have until the two intervals are of one width?",
+        over=_choice("drawn again", ["clip", "actor"], "actor"),
+        actors=_slider("actors", actors, 3, actors, 1),
+    )

@@ -253,3 +253,36 @@ def confusion(counts: pd.DataFrame, title: str, corpus: str) -> Picture:
     axes.tick_params("x", rotation=30)
     right = ", ".join(f"{name} {shares.loc[name, name]:.0f} %" for name in EMOTIONS)
     return Picture.of(figure, f"Confusion matrix, {title}. Decided rightly: {right}.", corpus)
+
+
+def reliability(found: Mapping[str, pd.DataFrame], corpus: str) -> Picture:
+    """Draw how often networks are right when they are so sure.
+
+    Parameters
+    ----------
+    found : mapping of str to DataFrame
+        A name → what `evaluation.reliability` returned.
+    corpus : str
+        As in `Picture.of`.
+
+    Returns
+    -------
+    Picture
+
+    Notes
+    -----
+    Taught in lesson 05. Source: Guo et al. 2017, *On Calibration of Modern Neural Networks*.
+    """
+    figure, axes = plt.subplots(figsize=(5.5, 4.5))
+    axes.plot([0, 100], [0, 100], color="grey", linestyle=":", label="as sure as right")
+    said = []
+    for name, parts in found.items():
+        axes.plot(100 * parts["confidence"], 100 * parts["accuracy"], label=name, marker="o")
+        surest = parts.iloc[-1]
+        said.append(
+            f"{name}: when {100 * surest['confidence']:.0f} % sure, right in "
+            f"{100 * surest['accuracy']:.0f} % of {surest['answers']:.0f} answers"
+        )
+    axes.set(xlabel="how sure (%)", ylabel="how often right (%)", xlim=(0, 101), ylim=(0, 101))
+    axes.legend(frameon=False, loc="upper left")
+    return Picture.of(figure, f"Reliability. {'; '.join(said)}.", corpus)

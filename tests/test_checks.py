@@ -281,6 +281,61 @@ MISTAKES = {
             "every sixth",
         ),
     ],
+    "6.1": [
+        ("pairs, tested_clips, units = 1440, 240, 240", "same few people"),
+        ("pairs, tested_clips, units = 240, 1440, 4", "pairs first"),
+        ("pairs, tested_clips, units = 360, 60, 4", "60 clips of .each."),
+        ("pairs, tested_clips, units = 1440, 240, 24", "How many of them are in the test"),
+    ],
+    "6.2": [
+        (
+            "def crossing(rows, train, test, column):\n"
+            "    return sorted(set(rows[column].loc[train]) & set(rows[column].loc[test]))",
+            "`iloc`, not `loc`",
+        ),
+        (
+            "def crossing(rows, train, test, column):\n"
+            "    return sorted(set(rows[column].iloc[train]) | set(rows[column].iloc[test]))",
+            "stand on .both.",
+        ),
+        (
+            "def crossing(rows, train, test, column):\n"
+            "    return len(set(rows[column].iloc[train]) & set(rows[column].iloc[test]))",
+            "that is a number",
+        ),
+        (
+            "def crossing(rows, train, test, column):\n"
+            "    there = set(rows[column].iloc[train])\n"
+            "    return [one for one in rows[column].iloc[test] if one in there]",
+            "each value once",
+        ),
+    ],
+    "6.3": [
+        (
+            "def by_actor(mfcc, actor):\n    return (mfcc - mfcc.mean(axis=0)) / mfcc.std(axis=0)",
+            "over all clips",
+        ),
+        (
+            "def by_actor(mfcc, actor):\n    made = mfcc.copy()\n"
+            "    for one in np.unique(actor):\n"
+            "        made[actor == one] -= made[actor == one].mean(axis=0)\n    return made",
+            "deviation is not 1",
+        ),
+        (
+            "def by_actor(mfcc, actor):\n    made = mfcc.copy()\n"
+            "    for one in np.unique(actor):\n        own = made[actor == one].T\n"
+            "        made[actor == one] = ((own - own.mean(axis=0)) / own.std(axis=0)).T\n"
+            "    return made",
+            "of each clip",
+        ),
+        (
+            "def by_actor(mfcc, actor):\n    for one in np.unique(actor):\n"
+            "        own = mfcc[actor == one]\n"
+            "        mfcc[actor == one] = (own - own.mean(axis=0)) / own.std(axis=0)\n"
+            "    return mfcc",
+            "into a copy",
+        ),
+    ],
 }
 ANSWERS = [
     pytest.param(exercise, answer, hint, id=f"{exercise.number}-{number}")
@@ -292,7 +347,7 @@ ANSWERS = [
 @pytest.fixture(scope="module")
 def lessons() -> dict[str, dict[str, object]]:
     """The names that each lesson defines."""
-    return {number: vars(shown(number)) for number in ("00", "01", "02", "03", "04", "05")}
+    return {number: vars(shown(number)) for number in ("00", "01", "02", "03", "04", "05", "06")}
 
 
 def judged(

@@ -1,5 +1,6 @@
 """Widgets are thin: what they draw is a pure function, and an error is shown in red."""
 
+import re
 from pathlib import Path
 
 import ipywidgets as widgets
@@ -145,3 +146,21 @@ def test_the_confusion_browser_plays_a_clip_of_its_cell(
     assert "Decided: angry (probability 1.00). Clip 1 of 8" in browser.shown.value
     browser.controls["decided"].value = 3
     assert "no angry clip was taken for happy" in browser.shown.value
+
+
+def test_the_interval_is_wider_over_actors_and_of_fewer(built: features.FeatureStore) -> None:
+    rows = np.arange(len(built.rows))
+    told = np.full((len(rows), 8), -9.0)
+    rightly = (built.rows["actor"] <= 2).to_numpy()  # two actors are understood, two are not
+    emotion = built.rows["emotion"].to_numpy() - 1
+    told[rows, np.where(rightly, emotion, (emotion + 1) % 8)] = 0.0
+    answers = evaluation.by_clip(evaluation.predictions(built, rows, told))
+    slider = explore.interval_slider(answers, "practice corpus")
+    assert "4 actors of 4 actors drawn again: measured 50.0 %" in slider.shown.value
+    assert "from 0.0 to 100.0 %" in slider.shown.value
+    slider.controls["over"].value = "clip"
+    assert "32 clips of 4 actors" in slider.shown.value
+    narrow = re.search(r"from (\d+\.\d) to (\d+\.\d) %", slider.shown.value).groups()
+    assert 25 < float(narrow[0]) < 50 < float(narrow[1]) < 75
+    slider.controls["actors"].value = 3
+    assert "24 clips of 3 actors drawn again: measured 66.7 %" in slider.shown.value

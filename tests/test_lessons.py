@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from media import chirp
@@ -116,6 +117,18 @@ class TestShownIsShipped:
         taught = shown("05").by_clip(answers)
         assert (taught["clip"] == pooled["clip"]).all()
         assert (taught["decided"] == evaluation.decided(pooled)).all()
+
+    def test_drawing_actors_again(self) -> None:
+        drawn = np.random.default_rng(0)
+        actor = np.repeat(np.arange(24), 60)
+        right = drawn.random(1440) < drawn.uniform(0.2, 0.8, 24)[actor]
+        logs = np.where(np.arange(8) == np.where(right, 0, 1)[:, None], 0.0, -9.0)
+        answers = pd.DataFrame(logs, columns=[f"log_prob_{code}" for code in range(1, 9)])
+        answers = answers.assign(actor=actor, label=1, clip=np.arange(1440).astype(str))
+        low, high = np.quantile(shown("06").drawn_again(right, actor), [0.025, 0.975])
+        lower, higher = evaluation.interval(answers)
+        assert lower < low < right.mean() < high < higher
+        assert higher - lower < 1.25 * (high - low)  # widened as Student's t asks, and no more
 
     @pytest.mark.parametrize("unit", list(splits.UNITS))
     def test_splitting(self, easy: features.FeatureStore, unit: str) -> None:

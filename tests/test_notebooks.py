@@ -59,8 +59,8 @@ def python_cells(notebook: Path) -> list[str]:
     return [code for code in sources(notebook, "code") if "%pip" not in code]
 
 
-def test_lessons_00_to_05_are_there() -> None:
-    assert [notebook.name[:2] for notebook in NOTEBOOKS] == ["00", "01", "02", "03", "04", "05"]
+def test_lessons_00_to_06_are_there() -> None:
+    assert [notebook.name[:2] for notebook in NOTEBOOKS] == [f"{n:02d}" for n in range(7)]
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)

@@ -88,3 +88,9 @@ def test_a_confusion_matrix_says_what_is_right_in_shares() -> None:
     counts.loc["angry", "angry"] = 3
     counts.loc["angry", "happy"] = 1
     assert "angry 75 %" in plots.confusion(counts, "fusion", "RAVDESS").alt
+
+
+def test_reliability_says_how_right_the_surest_answers_are() -> None:
+    found = pd.DataFrame({"confidence": [0.3, 0.95], "accuracy": [0.4, 0.5], "answers": [10, 40]})
+    words = plots.reliability({"fusion": found}, "RAVDESS").alt
+    assert "fusion: when 95 % sure, right in 50 % of 40 answers" in words
