@@ -27,11 +27,13 @@ _ROOMS = (
     "practice",
     "ravdess",
     "realism",
+    "release",
     "splits",
     "together",
     "training",
     "verify",
     "video",
+    "weights",
 )
 __all__ = ["__version__", *_ROOMS]
 

@@ -205,6 +205,11 @@ def _parser() -> argparse.ArgumentParser:
         help="write the seconds into the cards, and the small pictures of notebooks/README.md",
     )  # fmt: skip
     _json_option(lessons)
+
+    repository = add(
+        "set-repository", _set_repository, "Write another repository's address into every lesson."
+    )
+    repository.add_argument("repository", metavar="OWNER/NAME", help="on GitHub")
     return parser
 
 
@@ -652,6 +657,15 @@ def _run_lessons(options: argparse.Namespace, chosen: list[Path], executed: Path
     faults = pages.faults(options.html)
     print(*faults, f"{options.html}: {len(written)} pages, {len(faults)} faults", sep="\n")
     return int(bool(faults))
+
+
+def _set_repository(options: argparse.Namespace) -> int:
+    from avlib import course, release
+
+    changed = release.set_repository(options.repository, course.home())
+    print(*(path.relative_to(course.home()) for path in changed), sep="\n")
+    print(f"{len(changed)} files now name {options.repository}; install again: pip install -e .")
+    return 0
 
 
 if __name__ == "__main__":

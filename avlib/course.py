@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import re
+import sys
 import time
 from dataclasses import asdict
 from importlib.metadata import version
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from avlib import __version__, features, ravdess
+from avlib import __version__, features, ravdess, release
 from avlib.features import FeatureStore, Recipe
 
 
@@ -32,14 +33,42 @@ def home() -> Path:
     return checkout if (checkout / "notebooks").is_dir() else Path.cwd()
 
 
-def data_folder() -> Path:
-    """Where recordings and features lie: ``AVLIB_DATA``, else ``data/``.
+DRIVE = Path("/content/drive/MyDrive")  # where Colab mounts a learner's Google Drive
+
+
+def on_colab() -> bool:
+    """Whether this runs in Google Colab.
 
     Notes
     -----
     Used in every lesson.
     """
-    return Path(os.environ.get("AVLIB_DATA") or home() / "data")
+    return "google.colab" in sys.modules
+
+
+def data_folder() -> Path:
+    """Where recordings, features and checkpoints lie.
+
+    ``AVLIB_DATA``, where that is set; on Colab ``avlib`` on the learner's Drive, where that is
+    mounted; else ``data/``.
+
+    Notes
+    -----
+    Used in every lesson.
+    """
+    if os.environ.get("AVLIB_DATA"):
+        return Path(os.environ["AVLIB_DATA"])
+    return DRIVE / "avlib" if on_colab() and DRIVE.is_dir() else home() / "data"
+
+
+def checkpoints() -> Path:
+    """Where a training leaves what it has done so far; see `training.fit`.
+
+    Notes
+    -----
+    Used from lesson 03 on.
+    """
+    return data_folder() / "checkpoints"
 
 
 def recordings(make: bool = True) -> Path:
@@ -72,21 +101,38 @@ def recordings(make: bool = True) -> Path:
     return folder
 
 
-def start() -> Path:
+def start(lesson: str = __version__) -> Path:
     """Make a lesson ready, and say in one line what it runs on.
+
+    Parameters
+    ----------
+    lesson : str
+        The version of avlib that the lesson belongs to.
 
     Returns
     -------
     Path
         The folder of recordings.
 
+    Raises
+    ------
+    release.OtherReleaseError
+        If another version is installed; says what to run.
+
     Notes
     -----
     The first cell of every lesson.
     """
+    release.belong_together(lesson)
     from avlib import loaders, plots
 
     plots.set_style()
+    if on_colab() and not DRIVE.is_dir() and not os.environ.get("AVLIB_DATA"):
+        print(
+            "Colab forgets its files. To keep recordings, features and trainings for your next "
+            "visit, run `from google.colab import drive; drive.mount('/content/drive')`, and then "
+            "this cell once more."
+        )
     folder = recordings()
     clips = ravdess.index(folder)
     print(

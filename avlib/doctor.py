@@ -112,12 +112,16 @@ def _device() -> Finding:
     def check() -> str:
         import torch
 
-        from avlib import loaders
+        from avlib import loaders, training
 
         device = loaders.best_device()
         if device.type == "cuda":
-            return f"{device}, {torch.cuda.get_device_name()}"
-        return f"{device}, {torch.get_num_threads()} threads"
+            numbers = "bfloat16" if training.has_bfloat16(device) else "float32 (no bfloat16)"
+            return f"{device}, {torch.cuda.get_device_name()}, computes in {numbers}"
+        if device.type == "mps":
+            return f"{device}, Apple's GPU; there is no CUDA GPU here"
+        why = "this PyTorch is built without CUDA" if torch.version.cuda is None else "no GPU found"
+        return f"{device}, {torch.get_num_threads()} threads; {why}"
 
     return _try("device", check, "python -m pip install --force-reinstall torch")
 

@@ -579,7 +579,7 @@ def draw_interval(answers: pd.DataFrame, over: str, actors: int, corpus: str) ->
     low, high = (100 * bound for bound in evaluation.interval(some, over=over))
     figure, axes = plt.subplots(figsize=(8, 3.4))
     axes.hist(100 * right_of / asked, bins=np.arange(0, 101, 1), color="#56B4E9")
-    axes.axvspan(low, high, color="#E69F00", alpha=0.25, label="95 % interval")
+    axes.axvspan(low, high, color="#E69F00", alpha=0.25, zorder=0, label="95 % interval")
     axes.axvline(100 * right.mean(), color="black", label="measured")
     axes.set(xlabel="accuracy (%)", ylabel="draws, of 2000", xlim=(0, 100))
     axes.set_title(f"{len(counts)} {over}s drawn again")

@@ -8,7 +8,9 @@ Taught in notebooks/03-unimodal-cnns.ipynb and notebooks/04-the-fusion-network.i
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -18,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm.auto import tqdm
 
+from avlib import weights
 from avlib.loaders import Samples, Standard, batches, class_matched
 from avlib.splits import Split
 
@@ -144,8 +147,17 @@ def bfloat16_on_gpu(device: torch.device) -> torch.autocast:
     -----
     Taught in lesson 03. Source: Kalamkar et al. 2019, arXiv:1905.12322.
     """
-    native = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.autocast(device.type, torch.bfloat16, enabled=native)
+    return torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device))
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether this is a GPU that computes with 16-bit numbers natively.
+
+    Notes
+    -----
+    Taught in lesson 03.
+    """
+    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def fit(
@@ -154,6 +166,7 @@ def fit(
     split: Split,
     settings: Training = Training(),
     progress: bool = True,
+    keep: Path | None = None,
 ) -> pd.DataFrame:
     """Train a network in place; the weights of the last epoch stay.
 
@@ -167,6 +180,10 @@ def fit(
     settings : Training
     progress : bool
         Show a bar.
+    keep : Path, optional
+        Folder for a checkpoint after each epoch. The same call, made again after the process was
+        killed, goes on from there, and on a processor ends in the same bits. A finished training
+        leaves none.
 
     Returns
     -------
@@ -185,8 +202,12 @@ def fit(
     )
     order = torch.Generator().manual_seed(settings.seed)
     sense_dropout = settings.sense_dropout if network.decision == "joint" else 0.0
-    history = []
-    bar = tqdm(range(1, settings.epochs + 1), "training", unit="epoch", disable=not progress)
+    checkpoint = keep and _Checkpoint(keep, network, samples, split, settings, optimiser, order)
+    done, history = checkpoint.resume() if checkpoint else (0, [])
+    epochs = range(done + 1, settings.epochs + 1)
+    bar = tqdm(
+        epochs, "training", settings.epochs, unit="epoch", initial=done, disable=not progress
+    )
     for epoch in bar:
         network.train()
         tally = _Tally()
@@ -206,7 +227,61 @@ def fit(
         history += tally.rows(epoch, "train")
         history += _watch(network, samples, split.validation).rows(epoch, "validation")
         bar.set_postfix(validation=f"{_accuracy(history, network.decision):.2f}")
+        if checkpoint:
+            checkpoint.save(epoch, history)
+    if checkpoint:
+        checkpoint.path.unlink(missing_ok=True)
     return pd.DataFrame(history)
+
+
+class _Checkpoint:
+    """All that the rest of a training follows from, in a file named after the training.
+
+    The name is made of everything that decides what comes out, so that a file is only ever
+    found by the very training that it was left by.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        network: nn.Module,
+        samples: Samples,
+        split: Split,
+        settings: Training,
+        optimiser: torch.optim.Optimizer,
+        order: torch.Generator,
+    ) -> None:
+        self.network, self.optimiser, self.order = network, optimiser, order
+        said = [str(network), digest(network), asdict(settings), samples.corpus]
+        name = hashlib.sha256(json.dumps(said).encode())
+        for tensor in (samples.mfcc, samples.pairs, samples.vectors, samples.label):
+            if tensor is not None:
+                name.update(tensor.cpu().numpy().tobytes())
+        for rows in (split.train, split.validation):
+            name.update(rows.tobytes())
+        self.path = folder / f"{name.hexdigest()[:16]}.safetensors"
+
+    def save(self, epoch: int, history: list[dict[str, object]]) -> None:
+        tensors = {f"network.{name}": w for name, w in self.network.state_dict().items()}
+        for number, state in self.optimiser.state_dict()["state"].items():
+            tensors[f"momentum.{number}"] = state["momentum_buffer"]
+        tensors["order"] = self.order.get_state()
+        weights.save(self.path, tensors, {"epoch": epoch, "history": history})
+
+    def resume(self) -> tuple[int, list[dict[str, object]]]:
+        """How many epochs are done, and their history."""
+        if not self.path.exists():
+            return 0, []
+        tensors, header = weights.load(self.path)
+        names = self.network.state_dict()
+        self.network.load_state_dict({name: tensors[f"network.{name}"] for name in names})
+        for number, parameter in enumerate(self.network.parameters()):
+            if f"momentum.{number}" in tensors:
+                # In the weights' own layout: sums in another order would round otherwise.
+                momentum = torch.empty_like(parameter).copy_(tensors[f"momentum.{number}"])
+                self.optimiser.state[parameter]["momentum_buffer"] = momentum.detach()
+        self.order.set_state(tensors["order"])
+        return header["epoch"], header["history"]
 
 
 class _Tally:
@@ -280,7 +355,7 @@ def digest(network: nn.Module) -> str:
     Taught in lesson 05.
     """
     fingerprint = hashlib.sha256()
-    for name, weights in network.state_dict().items():
+    for name, tensor in network.state_dict().items():
         fingerprint.update(name.encode())
-        fingerprint.update(weights.detach().cpu().contiguous().numpy().tobytes())
+        fingerprint.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return fingerprint.hexdigest()

@@ -1,6 +1,9 @@
 """Training follows its seed, learns what can be learned, and looks at the training rows alone."""
 
+import multiprocessing
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,7 +12,7 @@ import torch
 from media import store_of
 from torch import nn
 
-from avlib import loaders, networks, splits, training
+from avlib import loaders, networks, splits, training, weights
 from avlib.features import FeatureStore
 from avlib.training import Training
 
@@ -184,7 +187,60 @@ def test_the_digest_sees_a_single_bit() -> None:
     network = training.seeded(networks.AudioNetwork, seed=0)
     before = training.digest(network)
     assert training.digest(training.seeded(networks.AudioNetwork, seed=0)) == before
-    weights = next(network.parameters())
+    first = next(network.parameters())
     with torch.no_grad():
-        weights.view(-1)[0] = torch.nextafter(weights.view(-1)[0], torch.tensor(9.0))
+        first.view(-1)[0] = torch.nextafter(first.view(-1)[0], torch.tensor(9.0))
     assert training.digest(network) != before
+
+
+def kept(
+    make: type[nn.Module],
+    samples: loaders.Samples,
+    cut: splits.Split,
+    settings: Training,
+    keep: Path | None,
+) -> tuple[str, pd.DataFrame]:
+    """A training from the first weights on, or from where its checkpoint left off."""
+    network = training.seeded(make, seed=0)
+    history = training.fit(network, samples, cut, settings, False, keep)
+    return training.digest(network), history
+
+
+@pytest.mark.parametrize(
+    "make", [networks.AudioNetwork, networks.ImageNetwork, networks.FusionNetwork]
+)
+def test_a_killed_training_goes_on_and_ends_in_the_same_bits(
+    easy: FeatureStore, make: type[nn.Module], tmp_path: Path
+) -> None:
+    cut = splits.split(easy.rows, "actor", 0)
+    samples = loaders.to_device(easy, cut.train, "cpu")
+    settings = Training(epochs=40, batch=32)
+    wanted, history = kept(make, samples, cut, settings, None)
+    arguments = (make, samples, cut, settings, tmp_path)
+    training_elsewhere = multiprocessing.get_context("spawn").Process(target=kept, args=arguments)
+    training_elsewhere.start()
+    while not list(tmp_path.glob("*.safetensors")):
+        assert training_elsewhere.is_alive()
+        time.sleep(0.002)
+    training_elsewhere.kill()
+    training_elsewhere.join()
+    (checkpoint,) = tmp_path.glob("*.safetensors")
+    _, header = weights.load(checkpoint)
+    assert 1 <= header["epoch"] < settings.epochs
+    again, continued = kept(*arguments)
+    assert again == wanted
+    pd.testing.assert_frame_equal(continued, history)
+    assert not list(tmp_path.glob("*.safetensors"))
+
+
+def test_a_checkpoint_is_found_by_its_own_training_alone(
+    easy: FeatureStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut = splits.split(easy.rows, "actor", 0)
+    samples = loaders.to_device(easy, cut.train, "cpu")
+    monkeypatch.setattr(Path, "unlink", lambda path, missing_ok=False: None)  # leave them there
+    for settings in (Training(epochs=1), Training(epochs=1, seed=1), Training(epochs=2)):
+        network = training.seeded(networks.AudioNetwork, seed=0)
+        history = training.fit(network, samples, cut, settings, False, tmp_path)
+        assert history["epoch"].max() == settings.epochs
+    assert len(list(tmp_path.glob("*.safetensors"))) == 3

@@ -1,0 +1,98 @@
+"""Every lesson as on Colab: its versions, no checkout, a stand-in for ``google.colab``.
+
+Runs in an environment of ``constraints.txt`` in which avlib is not installed:
+``python tests/colab/contract.py WHEEL DATA [NN …]``, where DATA holds a practice corpus and NN are
+lessons (all by default). The first one's set-up cell installs avlib from the wheel; in every lesson
+each control of each widget is then moved.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+HERE = Path(__file__).resolve().parent
+LESSONS = sorted((HERE.parents[1] / "notebooks").glob("[0-9][0-9]-*.ipynb"))
+MOVE = """
+import gc
+
+from avlib.explore import Explorer
+
+_moved = 0
+for _explorer in [each for each in gc.get_objects() if type(each) is Explorer]:
+    for _name, _control in _explorer.controls.items():
+        _before = _explorer.shown.value
+        if hasattr(_control, "options"):
+            _values = [option[1] if isinstance(option, tuple) else option
+                       for option in _control.options]
+            _control.value = next(value for value in _values[::-1] if value != _control.value)
+        elif isinstance(_control.value, bool):
+            _control.value = not _control.value
+        elif _control.value != _control.max:
+            _control.value = _control.max
+        else:
+            _control.value = _control.min
+        assert _explorer.shown.value != _before, _name
+        _moved += 1
+assert _moved
+print("controls moved:", _moved)
+"""
+
+
+def versions() -> dict[str, str]:
+    listed = subprocess.run(
+        [sys.executable, "-m", "pip", "list", "--format=json"],
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    return {package["name"]: package["version"] for package in json.loads(listed)}
+
+
+def run(notebook: Path, folder: Path, threads: int) -> str:
+    """Run a lesson and move its widgets; what to print of it."""
+    lesson = nbformat.read(notebook, as_version=4)
+    lesson.cells.append(nbformat.v4.new_code_cell(MOVE))
+    settings = {"OMP_NUM_THREADS": str(threads)}
+    client = NotebookClient(lesson, timeout=1800, resources={"metadata": {"path": str(folder)}})
+    began = time.perf_counter()
+    client.execute(env=os.environ | settings)
+    said = "".join(output.get("text", "") for output in lesson.cells[-1].outputs).strip()
+    return f"{notebook.stem}: {time.perf_counter() - began:.0f} s, {said}"
+
+
+def main(wheel: Path, data: Path, *only: str) -> None:
+    assert find_spec("avlib") is None, "avlib is to be installed by the lessons' set-up cell"
+    before = versions()
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "content"  # as on Colab: nothing here but what a lesson makes
+        startup = Path(place) / "ipython" / "profile_default" / "startup"
+        for each in (folder, startup, Path(place) / "data"):
+            each.mkdir(parents=True)
+        (startup / "00-colab.py").write_text("import google.colab\n")
+        shutil.copytree(data / "practice", Path(place) / "data" / "practice")
+        os.environ |= {
+            "AVLIB_WHEEL": str(wheel.resolve()), "AVLIB_DATA": str(Path(place) / "data"),
+            "IPYTHONDIR": str(startup.parents[1]), "PYTHONPATH": str(HERE),
+        }  # fmt: skip
+        first, *others = [path for path in LESSONS if not only or path.name[:2] in only]
+        print(run(first, folder, threads=2), flush=True)
+        with ThreadPoolExecutor(2) as two:  # two at a time, a thread each
+            for said in two.map(lambda lesson: run(lesson, folder, threads=1), others):
+                print(said, flush=True)
+    after = versions()
+    changed = {name for name in before if after.get(name) != before[name]}
+    assert not changed, f"the set-up cell changed what Colab has: {changed}"
+    print("installed by the set-up cell:", *sorted(set(after) - set(before)))
+    print("as they were:", *(f"{name} {version}" for name, version in sorted(before.items())))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:])
