@@ -153,6 +153,9 @@ def _parser() -> argparse.ArgumentParser:
         help="standardise features by the training side (default), by each actor's own clips, or "
         "by each actor's neutral clips",
     )  # fmt: skip
+    run.add_argument(
+        "--weights", type=Path, metavar="DIR", help="write table1's trained networks there"
+    )
     run.add_argument("--epochs", type=int, default=30, metavar="N", help="default 30")
     run.add_argument(
         "--seed", type=int, default=0, metavar="S", help="of table1 and audio (default 0)"
@@ -465,7 +468,7 @@ def _run(options: argparse.Namespace) -> int:
         result = experiments.audio_folds(store, units[0], folds, settings)
         _print_folds(result)
     else:
-        result = experiments.table1(store, units[0], settings)
+        result = experiments.table1(store, units[0], settings, weights_to=options.weights)
         _print_table1(result)
     _write_json(options, result)
     return 0

@@ -13,7 +13,17 @@ import pandas as pd
 import pytest
 from media import store_of
 
-from avlib import action_units, evaluation, experiments, ravdess
+from avlib import (
+    action_units,
+    course,
+    evaluation,
+    experiments,
+    loaders,
+    ravdess,
+    splits,
+    training,
+    weights,
+)
 from avlib.features import FeatureStore, Recipe, build
 from avlib.training import Training
 
@@ -69,6 +79,47 @@ def test_the_same_run_twice_is_the_same_text(
     text = json.dumps(again, allow_nan=False)
     assert text == json.dumps(by_unit["actor"], allow_nan=False)
     assert json.loads(text) == again
+
+
+def test_networks_that_come_with_avlib_score_what_their_header_says() -> None:
+    clips = ravdess.index(course.recordings())
+    store = course.store(clips, Recipe.preset("paper"))
+    split = splits.split(store.rows, "actor", 0)
+    samples = loaders.to_device(store, split.train, "cpu")
+    for name in experiments.NETWORKS:
+        path = experiments.TRAINED / f"{name}.safetensors"
+        _, header = weights.load(path)
+        network, history = experiments.trained(name, store)
+        answers = evaluation.by_clip(
+            evaluation.predictions(
+                store, split.test, training.predict(network.cpu(), samples, split.test)
+            )
+        )
+        one_clip = 1 / len(answers)  # other versions of a codec may turn one
+        assert evaluation.accuracy(answers) == pytest.approx(
+            header["test"]["clip_accuracy"], abs=one_clip
+        )
+        assert len(history) == 30 * 2 * (3 if name == "fusion" else 1)
+        assert header["split"]["test"]["actors"] == sorted(answers["actor"].unique())
+        assert path.stat().st_size < 5e6
+        assert (header["training"]["seed"], header["training"]["epochs"]) == (0, 30)
+
+
+def test_networks_are_not_lent_to_what_they_were_not_trained_for(
+    built: FeatureStore, easy: FeatureStore, tmp_path: Path
+) -> None:
+    other = store_of(easy.clips, np.zeros((len(easy.clips), 40, 9)), easy.pairs, 2)
+    with pytest.raises(ValueError, match=r"fusion\.safetensors: trained with recipe"):
+        experiments.trained("fusion", other)
+    result = experiments.table1(built, "actor", BRIEF, progress=False, weights_to=tmp_path)
+    network, history = experiments.trained("image", built, tmp_path)
+    assert training.digest(network) == result["networks"]["image"]["weights"]
+    assert history.to_dict("records") == result["networks"]["image"]["history"]
+    tensors, header = weights.load(tmp_path / "image.safetensors")
+    tensors["classifier.0.bias"][3] += 1e-3
+    weights.save(tmp_path / "image.safetensors", tensors, header)
+    with pytest.raises(ValueError, match=r"image\.safetensors: damaged"):
+        experiments.trained("image", built, tmp_path)
 
 
 def test_another_seed_is_another_run(
