@@ -31,18 +31,20 @@ from avlib.explore import Explorer
 _moved = 0
 for _explorer in [each for each in gc.get_objects() if type(each) is Explorer]:
     for _name, _control in _explorer.controls.items():
-        _before = _explorer.shown.value
+        _value, _before = _control.value, _explorer.shown.value
         if hasattr(_control, "options"):
-            _values = [option[1] if isinstance(option, tuple) else option
+            _others = [option[1] if isinstance(option, tuple) else option
                        for option in _control.options]
-            _control.value = next(value for value in _values[::-1] if value != _control.value)
-        elif isinstance(_control.value, bool):
-            _control.value = not _control.value
-        elif _control.value != _control.max:
-            _control.value = _control.max
+        elif isinstance(_value, bool):
+            _others = [not _value]
         else:
-            _control.value = _control.min
+            _others = [_control.min, _control.max, _control.min + _control.step]
+        for _other in _others:
+            _control.value = _other
+            if _explorer.shown.value != _before:
+                break
         assert _explorer.shown.value != _before, _name
+        _control.value = _value
         _moved += 1
 assert _moved
 print("controls moved:", _moved)
