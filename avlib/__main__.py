@@ -559,6 +559,9 @@ def _audit(options: argparse.Namespace) -> int:
     return 0
 
 
+_EACH = {"each emotion": "label", "each actor": "actor"}
+
+
 def _score(options: argparse.Namespace) -> int:
     import pandas as pd
 
@@ -570,9 +573,12 @@ def _score(options: argparse.Namespace) -> int:
         folds = answers.groupby("fold")
         found |= {f"fold {name}": experiments.judged(fold) for name, fold in folds}
     found["always the most frequent"] = experiments.judged(evaluation.majority(answers))
-    _write_json(options, found)
+    parts = {name: evaluation.each(answers, of) for name, of in _EACH.items()}
+    _write_json(options, found | {name: part.to_dict("index") for name, part in parts.items()})
     print(f"{options.predictions}: {len(answers)} clips of {answers['actor'].nunique()} actors")
     print(pd.DataFrame(found).T.to_string(float_format="%.3f", na_rep=""))
+    for part in parts.values():
+        print("\n" + part.to_string(float_format="%.3f"))
     return 0
 
 

@@ -137,6 +137,31 @@ def uar(answers: pd.DataFrame) -> float:
     return float(recall)
 
 
+def each(answers: pd.DataFrame, of: str = "actor") -> pd.DataFrame:
+    """The accuracy of each actor by themselves, or of each emotion: its recall.
+
+    Parameters
+    ----------
+    answers : DataFrame
+        What `by_clip` returned.
+    of : {"actor", "label"}
+
+    Returns
+    -------
+    DataFrame
+        One row for each: ``clips`` and ``accuracy``, 0–1. Emotions carry their names.
+
+    Notes
+    -----
+    Taught in lesson 06.
+    """
+    right = pd.Series(decided(answers) == answers["label"].to_numpy(), answers.index)
+    found = right.groupby(answers[of]).agg(clips="size", accuracy="mean")
+    if of == "label":
+        found.index = pd.Index([EMOTIONS[code - 1] for code in found.index], name="emotion")
+    return found
+
+
 def confusion(answers: pd.DataFrame) -> pd.DataFrame:
     """Count what was decided (columns) for each emotion that was acted (rows).
 

@@ -49,6 +49,19 @@ def test_confusion_counts_acted_in_rows_and_decided_in_columns() -> None:
     np.testing.assert_array_equal(found, wanted)
 
 
+def test_each_actor_and_each_emotion_has_an_accuracy_of_its_own() -> None:
+    answers = BY_HAND.assign(actor=[1, 1, 1, 1, 2, 2, 2, 2])
+    assert evaluation.each(answers).to_dict("index") == {
+        1: {"clips": 4, "accuracy": 3 / 4},
+        2: {"clips": 4, "accuracy": 1 / 4},
+    }
+    assert evaluation.each(answers, "label").to_dict("index") == {
+        "neutral": {"clips": 2, "accuracy": 1 / 2},
+        "calm": {"clips": 4, "accuracy": 3 / 4},
+        "angry": {"clips": 2, "accuracy": 0},
+    }
+
+
 CODE = st.integers(1, 8)
 
 
