@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from media import store_of
 from torch import nn
 
 from avlib import loaders, networks, splits, together, training
@@ -20,12 +21,18 @@ KINDS = pytest.mark.parametrize(
 )
 
 
-def runs_of(store: FeatureStore, make: type[nn.Module], cuts: list[Split]) -> list[Run]:
+def runs_of(
+    store: FeatureStore,
+    make: type[nn.Module],
+    cuts: list[Split],
+    standard: str = "training",
+    arguments: tuple = (),
+) -> list[Run]:
     first = loaders.to_device(store, cuts[0].train, "cpu")
     return [
         Run(
-            training.seeded(make, seed=seed),
-            loaders.standardise_again(first, store, cut.train),
+            training.seeded(make, *arguments, seed=seed),
+            loaders.standardise_again(first, store, cut.train, standard),
             cut,
             seed,
         )
@@ -72,6 +79,31 @@ def test_together_gives_what_one_by_one_gives(
         one, other = (table.set_index(keys).sort_index() for table in (one, other))
         np.testing.assert_allclose(other["loss"], one["loss"], rtol=1e-3)
         np.testing.assert_allclose(other["accuracy"], one["accuracy"], atol=0.02)
+
+
+@pytest.mark.parametrize("seen", ["pairs", "vectors"])
+def test_together_knows_vectors_and_the_standard_of_each_actor(
+    easy: FeatureStore, seen: str
+) -> None:
+    store, shape = easy, (64, 128, 3)
+    if seen == "vectors":
+        vectors = np.random.default_rng(0).normal(size=(len(easy.clips), 5)).astype(np.float32)
+        store, shape = store_of(easy.clips, easy.mfcc, None, vectors=vectors), (5,)
+    cuts = uneven(splits.split(store.rows, "actor", 0))
+    alone, joined = (
+        runs_of(store, networks.FusionNetwork, cuts, "actor", ((40,), shape)) for _ in range(2)
+    )
+    first = weights(alone)
+    one_by_one(alone, BRIEF)
+    together.fit_together(joined, BRIEF, progress=False)
+    moved = (weights(alone) - first).abs().max()
+    torch.testing.assert_close(weights(joined), weights(alone), rtol=0, atol=1e-3 * moved.item())
+
+
+def test_class_matched_sounds_are_not_for_many_at_once(easy: FeatureStore) -> None:
+    runs = runs_of(easy, networks.AudioNetwork, [splits.split(easy.rows, "actor", 0)])
+    with pytest.raises(ValueError, match="pairing"):
+        together.fit_together(runs, replace(BRIEF, pairing="class"), progress=False)
 
 
 def test_networks_of_two_kinds_are_refused(easy: FeatureStore) -> None:
