@@ -490,7 +490,7 @@ def _on_one_device(
             samples = samples or loaders.to_device(store, split.train)
             own = loaders.standardise_again(samples, store, split.train, plan.settings.standard)
             if plan.network in REGRESSIONS:
-                found[plan] = _tested(plan, store, own, split)
+                found[plan] = _tested(plan, store, own, split, kept=files[plan])
             else:
                 network = make_network(plan.network, store, plan.settings.seed)
                 runs[plan] = Run(network, own, split, plan.settings.seed)
@@ -500,10 +500,7 @@ def _on_one_device(
             for each, run in tqdm(runs.items(), plan.who, unit="run", disable=not progress):
                 training.fit(run.network, run.samples, run.split, each.settings, progress=False)
         for plan, run in runs.items():
-            found[plan] = _tested(plan, store, run.samples, run.split, run.network)
-    for plan in plans:
-        if files[plan] is not None:
-            atomic.save_json(files[plan], found[plan])
+            found[plan] = _tested(plan, store, run.samples, run.split, run.network, files[plan])
     return [found[plan] for plan in plans]
 
 
@@ -516,10 +513,7 @@ def _run_one(folder: Path, plan: Plan, kept: Path | None) -> dict[str, object]:
     if plan.network not in REGRESSIONS:
         network = make_network(plan.network, store, plan.settings.seed)
         training.fit(network, samples, split, plan.settings, progress=False)
-    run = _tested(plan, store, samples, split, network)
-    if kept is not None:
-        atomic.save_json(kept, run)
-    return run
+    return _tested(plan, store, samples, split, network, kept)
 
 
 def _tested(
@@ -528,7 +522,9 @@ def _tested(
     samples: loaders.Samples,
     split: Split,
     network: nn.Module | None = None,
+    kept: Path | None = None,
 ) -> dict[str, object]:
+    """Test a network, or for want of one a regression, and keep what was found."""
     if plan.mixed_test:
         drawn = torch.Generator().manual_seed(plan.settings.seed)
         samples = loaders.class_matched(samples, split.test, drawn)
@@ -537,7 +533,7 @@ def _tested(
     else:
         answers = _answers(network, store, samples, split, "test")
     clips = evaluation.by_clip(answers)
-    return {
+    run = {
         "network": plan.network,
         "variant": plan.variant,
         "unit": split.unit,
@@ -550,6 +546,9 @@ def _tested(
             zip(clips["clip"], clips.filter(like="log_prob").to_numpy().tolist(), strict=True)
         ),
     }
+    if kept is not None:
+        atomic.save_json(kept, run)
+    return run
 
 
 def _regression_answers(
