@@ -1,7 +1,9 @@
 """Where lessons find their recordings, and how they are run."""
 
 import shutil
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pandas as pd
@@ -22,6 +24,24 @@ def test_the_data_folder_can_be_named(tmp_path: Path, monkeypatch: pytest.Monkey
     assert course.data_folder() == course.home() / "data" or "AVLIB_DATA" in course.os.environ
     monkeypatch.setenv("AVLIB_DATA", str(tmp_path))
     assert course.data_folder() == tmp_path
+
+
+def test_on_colab_a_mounted_drive_keeps_the_data(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.delenv("AVLIB_DATA", raising=False)
+    drive = tmp_path / "MyDrive"
+    monkeypatch.setattr(course, "DRIVE", drive)
+    monkeypatch.setattr(course, "home", lambda: tmp_path / "content")
+    assert course.data_folder() == tmp_path / "content" / "data"
+    monkeypatch.setitem(sys.modules, "google.colab", SimpleNamespace())
+    shutil.copytree(corpus, tmp_path / "content" / "data" / "Actor_01")
+    course.start()
+    assert "drive.mount('/content/drive')" in capsys.readouterr().out
+    shutil.copytree(corpus, drive / "avlib")
+    assert course.start() == course.data_folder() == drive / "avlib"
+    assert course.checkpoints() == drive / "avlib" / "checkpoints"
+    assert "drive.mount" not in capsys.readouterr().out
 
 
 def test_real_recordings_come_before_the_practice_corpus(
