@@ -505,15 +505,19 @@ def _on_one_device(
 
 
 def _run_one(folder: Path, plan: Plan, kept: Path | None) -> dict[str, object]:
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    store = FeatureStore.open(folder)
-    split = _cut(store, plan)
-    samples = loaders.to_device(store, split.train, standard=plan.settings.standard)
-    network = None
-    if plan.network not in REGRESSIONS:
-        network = make_network(plan.network, store, plan.settings.seed)
-        training.fit(network, samples, split, plan.settings, progress=False)
-    return _tested(plan, store, samples, split, network, kept)
+    try:
+        store = FeatureStore.open(folder)
+        split = _cut(store, plan)
+        samples = loaders.to_device(store, split.train, standard=plan.settings.standard)
+        network = None
+        if plan.network not in REGRESSIONS:
+            network = make_network(plan.network, store, plan.settings.seed)
+            training.fit(network, samples, split, plan.settings, progress=False)
+        return _tested(plan, store, samples, split, network, kept)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _tested(

@@ -199,8 +199,10 @@ def kept(
     cut: splits.Split,
     settings: Training,
     keep: Path | None,
+    threads: int,
 ) -> tuple[str, pd.DataFrame]:
     """A training from the first weights on, or from where its checkpoint left off."""
+    torch.set_num_threads(threads)  # bits depend on it
     network = training.seeded(make, seed=0)
     history = training.fit(network, samples, cut, settings, False, keep)
     return training.digest(network), history
@@ -215,8 +217,9 @@ def test_a_killed_training_goes_on_and_ends_in_the_same_bits(
     cut = splits.split(easy.rows, "actor", 0)
     samples = loaders.to_device(easy, cut.train, "cpu")
     settings = Training(epochs=40, batch=32)
-    wanted, history = kept(make, samples, cut, settings, None)
-    arguments = (make, samples, cut, settings, tmp_path)
+    threads = torch.get_num_threads()
+    wanted, history = kept(make, samples, cut, settings, None, threads)
+    arguments = (make, samples, cut, settings, tmp_path, threads)
     training_elsewhere = multiprocessing.get_context("spawn").Process(target=kept, args=arguments)
     training_elsewhere.start()
     while not list(tmp_path.glob("*.safetensors")):
