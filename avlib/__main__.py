@@ -458,10 +458,16 @@ def _run(options: argparse.Namespace) -> int:
     )
     settings = Training(epochs=options.epochs, standard=options.standard, seed=options.seed)
     if options.experiment in _KEPT:
-        result = getattr(experiments, options.experiment)(
-            store, units if several else units[0], options.seeds, settings,
-            keep=course.data_folder() / "runs", folds=options.folds,
-        )  # fmt: skip
+        keep = course.data_folder() / "runs"
+        if several:
+            result = experiments.protocols(
+                store, units, options.seeds, settings, keep=keep, folds=options.folds
+            )
+        else:
+            result = experiments.variants(
+                store, options.experiment, units[0], options.seeds, settings,
+                keep=keep, folds=options.folds,
+            )  # fmt: skip
         _print_kept(result, options)
     elif sound_alone:
         folds = 4 if options.folds is None else options.folds

@@ -56,15 +56,25 @@ REGRESSIONS = {
     "regression on face": ("face",),
     "regression on both": ("sound", "face"),
 }
-# Weights of the auxiliary losses, of sound and of image; the joint loss has weight 1.
-AUXILIARY_WEIGHTS = {
-    "none": (0.0, 0.0),
-    "audio": (1.0, 0.0),
-    "image": (0.0, 1.0),
-    "both": (1.0, 1.0),
-    "both at a third": (1 / 3, 1 / 3),
-    "both at three": (3.0, 3.0),
+# What the fusion network is trained with, each beside the first: weights of the auxiliary losses
+# (the joint loss has weight 1), and whose sounds a row hears.
+VARIANTS = {
+    "auxiliary": {
+        "none": {"audio_weight": 0.0, "image_weight": 0.0},
+        "audio": {"audio_weight": 1.0, "image_weight": 0.0},
+        "image": {"audio_weight": 0.0, "image_weight": 1.0},
+        "both": {"audio_weight": 1.0, "image_weight": 1.0},
+        "both at a third": {"audio_weight": 1 / 3, "image_weight": 1 / 3},
+        "both at three": {"audio_weight": 3.0, "image_weight": 3.0},
+    },
+    "pairing": {
+        "own sounds": {"pairing": "clip"},
+        "mixed in training": {"pairing": "class"},
+        "mixed in the test": {"pairing": "clip"},
+        "mixed in both": {"pairing": "class"},
+    },
 }
+_MIXED_TESTS = ("mixed in the test", "mixed in both")
 SIDES = ("train", "validation", "test")
 TRAINED = Path(__file__).parent / "trained"  # networks that come with avlib
 _FULL_DESIGN = ravdess.speech_names(range(1, 25))
@@ -327,8 +337,9 @@ def protocols(
     return _experiment("protocols", store, plans, settings, compared, jobs, progress, keep)
 
 
-def auxiliary(
+def variants(
     store: FeatureStore,
+    experiment: str,
     unit: str = "actor",
     seeds: int = 5,
     settings: Training = Training(),  # noqa: B008 (frozen)
@@ -337,19 +348,23 @@ def auxiliary(
     keep: Path | None = None,
     folds: int | str | None = None,
 ) -> dict[str, object]:
-    """Train the fusion network with and without each auxiliary loss, and with other weights.
+    """Train the fusion network in several ways, on the same splits.
 
     Parameters
     ----------
     store, seeds, settings, jobs, progress, keep, folds
         As `protocols`.
+    experiment : {"auxiliary", "pairing"}
+        ``auxiliary``: with and without each auxiliary loss, and with other weights; the paper
+        shows no run without. ``pairing``: with each clip's own sound, or one of its emotion; the
+        paper does not say which. To exchange sounds in the test flatters, and shows by how much.
     unit : {"pair", "clip", "take", "actor"}
         What the split keeps whole.
 
     Returns
     -------
     dict
-        As `protocols`; ``variant`` is a name of `AUXILIARY_WEIGHTS`.
+        As `protocols`; ``variant`` is a name in `VARIANTS`. All are compared with the first.
 
     Raises
     ------
@@ -358,65 +373,19 @@ def auxiliary(
 
     Notes
     -----
-    The paper trains with weights of one and shows no run without. Taught in lesson 05.
+    Taught in lessons 05 and 06.
     """
-    _require_pictures(store, "auxiliary")
-    plans = []
-    for seed, fold in product(range(seeds), range(_count(store, unit, folds))):
-        for name, (audio, image) in AUXILIARY_WEIGHTS.items():
-            own = replace(settings, seed=seed, audio_weight=audio, image_weight=image)
-            plans.append(Plan("fusion", unit, own, folds, fold, name))
-    compared = [[f"fusion, {name}", "fusion, none"] for name in AUXILIARY_WEIGHTS if name != "none"]
-    return _experiment("auxiliary", store, plans, settings, compared, jobs, progress, keep)
-
-
-def pairing(
-    store: FeatureStore,
-    unit: str = "actor",
-    seeds: int = 5,
-    settings: Training = Training(),  # noqa: B008 (frozen)
-    jobs: int | None = None,
-    progress: bool = True,
-    keep: Path | None = None,
-    folds: int | str | None = None,
-) -> dict[str, object]:
-    """Train and test the fusion network with each clip's own sound, or one of its emotion.
-
-    Parameters
-    ----------
-    store, unit, seeds, settings, jobs, progress, keep, folds
-        As `auxiliary`.
-
-    Returns
-    -------
-    dict
-        As `protocols`; ``variant`` says where sounds were exchanged. To exchange them in the test
-        flatters, and shows by how much.
-
-    Raises
-    ------
-    ValueError
-        As `table1`.
-
-    Notes
-    -----
-    The paper pairs a picture with a sound of its class, and does not say which. Taught in
-    lesson 06.
-    """
-    _require_pictures(store, "pairing")
-    variants = {
-        "own sounds": ("clip", False),
-        "mixed in training": ("class", False),
-        "mixed in the test": ("clip", True),
-        "mixed in both": ("class", True),
-    }
-    plans = []
-    for seed, fold in product(range(seeds), range(_count(store, unit, folds))):
-        for name, (pairs, mixed) in variants.items():
-            own = replace(settings, seed=seed, pairing=pairs)
-            plans.append(Plan("fusion", unit, own, folds, fold, name, mixed))
-    compared = [[f"fusion, {name}", "fusion, own sounds"] for name in list(variants)[1:]]
-    return _experiment("pairing", store, plans, settings, compared, jobs, progress, keep)
+    _require_pictures(store, experiment)
+    ways = VARIANTS[experiment]
+    plans = [
+        Plan("fusion", unit, replace(settings, seed=seed, **way), folds, fold, name,
+             name in _MIXED_TESTS)
+        for seed, fold in product(range(seeds), range(_count(store, unit, folds)))
+        for name, way in ways.items()
+    ]  # fmt: skip
+    first, *others = (f"fusion, {name}" for name in ways)
+    compared = [[other, first] for other in others]
+    return _experiment(experiment, store, plans, settings, compared, jobs, progress, keep)
 
 
 def _count(store: FeatureStore, unit: str, folds: int | str | None) -> int:
@@ -576,7 +545,7 @@ def protocol_table(result: dict[str, object]) -> pd.DataFrame:
     Parameters
     ----------
     result : dict
-        What `protocols`, `auxiliary` or `pairing` returned.
+        What `protocols` or `variants` returned.
 
     Returns
     -------

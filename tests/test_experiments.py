@@ -267,9 +267,9 @@ def test_published_folds_test_their_actors(measured: FeatureStore) -> None:
 def test_auxiliary_losses_are_weighed_on_the_same_splits(
     measured: FeatureStore, tmp_path: Path
 ) -> None:
-    result = experiments.auxiliary(measured, "clip", 1, BRIEF, 1, False, tmp_path)
+    result = experiments.variants(measured, "auxiliary", "clip", 1, BRIEF, 1, False, tmp_path)
     runs = {run["variant"]: run for run in result["runs"]}
-    assert list(runs) == list(experiments.AUXILIARY_WEIGHTS)
+    assert list(runs) == list(experiments.VARIANTS["auxiliary"])
     assert len({tuple(run["answers"]) for run in runs.values()}) == 1  # the same clips
     answers = [json.dumps(run["answers"]) for run in runs.values()]
     assert len(set(answers)) == len(answers)
@@ -280,13 +280,15 @@ def test_auxiliary_losses_are_weighed_on_the_same_splits(
     assert table.loc["fusion, both less fusion, none", "accuracy"] == pytest.approx(
         runs["both"]["clip_accuracy"] - runs["none"]["clip_accuracy"]
     )
-    assert experiments.auxiliary(measured, "clip", 1, BRIEF, 1, False, tmp_path) == result
+    assert (
+        experiments.variants(measured, "auxiliary", "clip", 1, BRIEF, 1, False, tmp_path) == result
+    )
 
 
 def test_sounds_are_exchanged_where_the_variant_says(measured: FeatureStore) -> None:
-    result = experiments.pairing(measured, "actor", 1, BRIEF, 1, progress=False)
+    result = experiments.variants(measured, "pairing", "actor", 1, BRIEF, 1, progress=False)
     runs = {run["variant"]: run["answers"] for run in result["runs"]}
-    assert list(runs) == ["own sounds", "mixed in training", "mixed in the test", "mixed in both"]
+    assert list(runs) == list(experiments.VARIANTS["pairing"])
     assert len({tuple(answers) for answers in runs.values()}) == 1  # the same clips
     assert len({json.dumps(answers) for answers in runs.values()}) == 4
     fused = experiments.protocols(measured, ("actor",), 1, BRIEF, 1, progress=False)["runs"]
