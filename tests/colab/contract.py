@@ -7,15 +7,14 @@ offers to skip a training, it is skipped: the tests of the lessons train. In eve
 control of each widget is then moved.
 """
 
-import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import distributions
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -53,11 +52,8 @@ print("controls moved:", _moved)
 
 
 def versions() -> dict[str, str]:
-    listed = subprocess.run(
-        [sys.executable, "-m", "pip", "list", "--format=json"],
-        capture_output=True, text=True, check=True,
-    ).stdout  # fmt: skip
-    return {package["name"]: package["version"] for package in json.loads(listed)}
+    """What is installed here."""
+    return {each.name: each.version for each in distributions()}
 
 
 def run(notebook: Path, folder: Path, threads: int) -> str:
@@ -104,8 +100,12 @@ def main(wheel: Path, data: Path, *only: str) -> None:
             "IPYTHONDIR": str(startup.parents[1]), "PYTHONPATH": str(HERE),
             "PYDEVD_DISABLE_FILE_VALIDATION": "1",
         }  # fmt: skip
-        first, *others = [path for path in LESSONS if not only or path.name[:2] in only]
-        print(run(first, folder, threads=2), flush=True)
+        chosen = [path for path in LESSONS if not only or path.name[:2] in only]
+        # One installs avlib; the first that trains makes the features that all others open.
+        alone = [chosen[0], *(path for path in chosen[1:] if path.name.startswith("03"))]
+        others = [path for path in chosen if path not in alone]
+        for lesson in alone:
+            print(run(lesson, folder, threads=2), flush=True)
         with ThreadPoolExecutor(2) as two:  # two at a time, a thread each
             for said in two.map(lambda lesson: run(lesson, folder, threads=1), others):
                 print(said, flush=True)
