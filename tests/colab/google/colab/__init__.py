@@ -8,16 +8,14 @@ import os
 import re
 
 from IPython import get_ipython
+from IPython.core.magics.packaging import PackagingMagics
 
-_magics = get_ipython().magics_manager.magics["line"]
-_pip = _magics["pip"]
+_pip = PackagingMagics(shell=get_ipython()).pip
 _RELEASE = re.compile(r"https://github\.com/[\w.-]+/[\w.-]+/archive/refs/tags/v[\w.]+\.zip")
 
 
 def pip(line: str) -> object:
-    wheel, count = _RELEASE.subn("file://" + os.environ["AVLIB_WHEEL"], line)
-    assert count == 1, f"the set-up cell should install a release, and says: {line}"
-    return _pip(wheel)
+    return _pip(_RELEASE.sub("file://" + os.environ["AVLIB_WHEEL"], line))
 
 
-_magics["pip"] = pip
+get_ipython().register_magic_function(pip, "line")
