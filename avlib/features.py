@@ -222,11 +222,12 @@ def build(
     """Compute the features of every clip and keep them in a folder.
 
     Every recording is checked before the work starts (see `verify.unusable`), so that a faulty
-    one is known at once and not after an hour. Each clip's features are first written to a folder
-    beside it, ``<folder>.partial``; when all are there they are joined and the store appears under
-    its name in one step. A run that was killed or met a full disk goes on where it stopped. A
-    store that is already there, of the same recordings, recipe and code, is opened as it is; to
-    know that it is the same no recording is read, unless its size or time has changed.
+    one is known at once and not after an hour. Each clip's features are first written to a
+    folder beside it, ``<folder>.partial``; when all are there they are joined and the store
+    appears under its name in one step. A run that was killed or met a full disk goes on where
+    it stopped; two that do the same work at once, in two lessons say, end in one store. A store
+    that is already there, of the same recordings, recipe and code, is opened as it is; to know
+    that it is the same no recording is read, unless its size or time has changed.
 
     Parameters
     ----------
@@ -288,16 +289,19 @@ def build(
         left_out |= dict(filter(None, bar))
         _accept(left_out, clips, skip_faulty)
         whole = clips[~clips["clip"].isin(left_out)]
-        _join(partial, whole, header | {"left_out": dict(sorted(left_out.items()))})
-        (partial / "joined").rename(folder)
+        joined = partial / f"joined.{os.getpid()}"
+        _join(partial, joined, whole, header | {"left_out": dict(sorted(left_out.items()))})
+        joined.rename(folder)
     except OSError as error:
-        raise OSError(
-            error.errno,
-            f"{folder}: could not be written ({error.strerror or error}); nothing is lost, make "
-            f"room and run the same command again (what is done so far lies in {partial.name})",
-        ) from error
+        if not folder.exists():  # else another run of the same work was faster, and tidied up
+            raise OSError(
+                error.errno,
+                f"{folder}: could not be written ({error.strerror or error}); nothing is lost, "
+                "make room and run the same command again (what is done so far lies in "
+                f"{partial.name})",
+            ) from error
     shutil.rmtree(partial, ignore_errors=True)
-    return FeatureStore.open(folder)
+    return _open_same(folder, header)
 
 
 def _require_media(clips: pd.DataFrame, recipe: Recipe) -> None:
@@ -435,9 +439,8 @@ def _write_clip(
     return None
 
 
-def _join(partial: Path, clips: pd.DataFrame, header: dict[str, object]) -> None:
+def _join(partial: Path, joined: Path, clips: pd.DataFrame, header: dict[str, object]) -> None:
     """Copy every clip's arrays into one array each, without holding them all in memory."""
-    joined = partial / "joined"
     shutil.rmtree(joined, ignore_errors=True)
     joined.mkdir()
     parts = [partial / f"{clip}.npz" for clip in clips["clip"]]

@@ -464,6 +464,21 @@ def test_runs_killed_at_random_moments_end_in_the_undisturbed_store(
     assert not store.with_name("store.partial").exists()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="starts forks")
+def test_runs_of_the_same_work_at_once_end_in_one_store(few: pd.DataFrame, tmp_path: Path) -> None:
+    whole = contents(build(few, tmp_path / "alone"))
+    rng = np.random.default_rng(0)
+    for attempt in range(12):
+        store = tmp_path / f"store-{attempt}"
+        runs = []
+        for _ in range(3):
+            runs.append(Fork(few, store))
+            time.sleep(rng.uniform(0, 0.05) * (attempt % 3))
+        assert all(run.ends_within(None) for run in runs)
+        assert contents(store) == whole
+        assert not store.with_name(store.name + ".partial").exists()
+
+
 def build_and_tell(clips: pd.DataFrame, folder: Path, told: Path, limit: int | None) -> None:
     """Build, under a limit of a file's size (bytes) if there is one, and tell what went wrong."""
     if limit:
