@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -254,15 +255,19 @@ def draw_mfcc(
 
     seconds = len(sound) / rate
     spectrum = np.abs(librosa.stft(sound, n_fft=window, hop_length=hop)) ** 2
-    mel = librosa.feature.melspectrogram(S=spectrum, sr=rate, n_fft=window)
-    found = audio.mfcc(sound, rate, coefficients, hop, window)
+    with warnings.catch_warnings():  # of empty bands, which the picture tells of
+        warnings.filterwarnings("ignore", "Empty filters", UserWarning)
+        bands = librosa.filters.mel(sr=rate, n_fft=window)
+        found = audio.mfcc(sound, rate, coefficients, hop, window)
+    mel, empty = bands @ spectrum, int((bands.max(axis=1) == 0).sum())
     figure, grid = plt.subplots(2, 2, figsize=(10, 5.4))
     plots.waveform(grid[0, 0], sound, rate)
     decibels = librosa.power_to_db(spectrum)
     plots.heat(grid[0, 1], decibels, seconds, "frequency (kHz)", "power (dB)", rate / 2000)
     plots.heat(grid[1, 0], librosa.power_to_db(mel), seconds, "mel band", "power (dB)")
     plots.heat(grid[1, 1], found[1:], seconds, "MFCC (from the 1st)", "value")
-    titles = ("1 waveform", "2 spectrogram", "3 mel spectrogram", f"4 MFCCs {found.shape}")
+    third = "3 mel spectrogram" + (f", {empty} of {len(bands)} bands empty" if empty else "")
+    titles = ("1 waveform", "2 spectrogram", third, f"4 MFCCs {found.shape}")
     for axes, title in zip(grid.flat, titles, strict=True):
         axes.set_title(title)
     words = (
@@ -270,6 +275,11 @@ def draw_mfcc(
         f"{1000 * window / rate:.0f} ms long, one every {1000 * hop / rate:.0f} ms; "
         f"{found.shape[0]} coefficients in {found.shape[1]} frames."
     )
+    if empty:
+        words += (
+            f" {empty} of {len(bands)} mel bands are empty: the frequencies that so short a window "
+            "tells apart lie further from each other than these bands are wide."
+        )
     picture = Picture.of(figure, words, corpus)
     return Heard(picture, sound, rate, "The sound that the panels show")
 

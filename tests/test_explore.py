@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import ipywidgets as widgets
+import librosa
 import numpy as np
 import pandas as pd
 import pytest
@@ -83,6 +84,20 @@ def test_the_mfcc_panels_say_their_numbers() -> None:
     assert "13 coefficients in 87 frames" in shown.alt
     assert "46 ms long" in shown.alt
     assert "Made from: RAVDESS" in shown.alt
+
+
+def test_empty_mel_bands_are_told_in_the_picture_and_not_by_a_warning(
+    recwarn: pytest.WarningsRecorder,
+) -> None:
+    sound = np.random.default_rng(0).normal(0, 0.1, 48_000).astype(np.float32)
+    power = np.eye(129)  # of one frequency after the other, as a window of 256 tells them apart
+    empty = int(((librosa.filters.mel(sr=48_000, n_fft=256) @ power).sum(axis=1) == 0).sum())
+    recwarn.clear()
+    shown = explore.draw_mfcc(sound, 48_000, 40, 512, 256, "RAVDESS")
+    assert empty > 10
+    assert f"{empty} of 128 mel bands are empty" in shown.alt
+    assert "empty" not in explore.draw_mfcc(sound, 48_000, 40, 512, 4096, "RAVDESS").alt
+    assert not recwarn.list
 
 
 def test_the_pair_scrubber_shows_a_bad_setting_in_red(clips: pd.DataFrame) -> None:

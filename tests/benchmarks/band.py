@@ -1,0 +1,63 @@
+"""How far accuracies move from one number format, or device, to another.
+
+``python tests/benchmarks/band.py`` trains the three networks on the practice corpus, actors apart,
+five seeds each: on the processor in float32, there in bfloat16 as a GPU would, and on the GPU where
+there is one.
+"""
+
+from unittest import mock
+
+import numpy as np
+import pandas as pd
+import torch
+
+from avlib import course, evaluation, experiments, features, loaders, ravdess, splits, training
+
+NETWORKS = ("audio", "image", "fusion")
+SEEDS = range(5)
+BAND = 0.1  # between the means of all seeds; one seed alone moves as far by its last bits
+
+
+def store() -> features.FeatureStore:
+    clips = course.with_picture(ravdess.index(course.recordings()))
+    return course.store(clips, features.Recipe.preset("paper"))
+
+
+def accuracies(name: str, store: features.FeatureStore, device: torch.device | str) -> np.ndarray:
+    """The accuracy by clip of one network, a seed each, on the same actors."""
+    split = splits.split(store.rows, "actor", seed=0)
+    samples = loaders.to_device(store, split.train, device)
+    found = []
+    for seed in SEEDS:
+        network = experiments.make_network(name, store, seed)
+        training.fit(network, samples, split, training.Training(seed=seed), progress=False)
+        logs = training.predict(network, samples, split.test)
+        answers = evaluation.predictions(store, split.test, logs)
+        found.append(evaluation.accuracy(evaluation.by_clip(answers)))
+    return np.array(found)
+
+
+def main() -> None:
+    in_bfloat16 = mock.patch.object(
+        training, "bfloat16_on_gpu", lambda device: torch.autocast(device.type, torch.bfloat16)
+    )
+    recordings, device = store(), loaders.best_device()
+    table = {}
+    for name in NETWORKS:
+        found = {"processor, float32": accuracies(name, recordings, "cpu")}
+        with in_bfloat16:
+            found["processor, bfloat16"] = accuracies(name, recordings, "cpu")
+        if device.type != "cpu":
+            found[str(device)] = accuracies(name, recordings, device)
+        wanted = found["processor, float32"].mean()
+        table[name] = {
+            how: f"{each.mean():.3f} ± {each.std(ddof=1):.3f} ({each.mean() - wanted:+.3f})"
+            for how, each in found.items()
+        }
+    print(f"{recordings.corpus}, actors apart, {len(SEEDS)} seeds: accuracy by clip, mean ±")
+    print("deviation of a seed (difference of the means from the first column)")
+    print(pd.DataFrame(table).T.to_string())
+
+
+if __name__ == "__main__":
+    main()
