@@ -127,12 +127,15 @@ def start(lesson: str = __version__) -> Path:
     from avlib import loaders, plots
 
     plots.set_style()
-    if on_colab() and not DRIVE.is_dir() and not os.environ.get("AVLIB_DATA"):
-        print(
-            "Colab forgets its files. To keep recordings, features and trainings for your next "
-            "visit, run `from google.colab import drive; drive.mount('/content/drive')`, and then "
-            "this cell once more."
-        )
+    if on_colab() and not os.environ.get("AVLIB_DATA"):
+        if DRIVE.is_dir():  # for `!python -m avlib …` too, a process that does not know of Colab
+            os.environ["AVLIB_DATA"] = str(data_folder())
+        else:
+            print(
+                "Colab forgets its files. To keep recordings, features and trainings for your next "
+                "visit, run `from google.colab import drive; drive.mount('/content/drive')`, and "
+                "then this cell once more."
+            )
     folder = recordings()
     clips = ravdess.index(folder)
     print(

@@ -1,6 +1,7 @@
 """Where lessons find their recordings, and how they are run."""
 
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -29,7 +30,7 @@ def test_the_data_folder_can_be_named(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_on_colab_a_mounted_drive_keeps_the_data(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    monkeypatch.delenv("AVLIB_DATA", raising=False)
+    monkeypatch.setenv("AVLIB_DATA", "")
     drive = tmp_path / "MyDrive"
     monkeypatch.setattr(course, "DRIVE", drive)
     monkeypatch.setattr(course, "home", lambda: tmp_path / "content")
@@ -42,6 +43,9 @@ def test_on_colab_a_mounted_drive_keeps_the_data(
     assert course.start() == course.data_folder() == drive / "avlib"
     assert course.checkpoints() == drive / "avlib" / "checkpoints"
     assert "drive.mount" not in capsys.readouterr().out
+    command = "from avlib import course; print(course.data_folder())"  # in a cell after a “!”
+    told = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True)
+    assert told.stdout.strip() == str(drive / "avlib")
 
 
 def test_real_recordings_come_before_the_practice_corpus(
