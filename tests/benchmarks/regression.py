@@ -1,0 +1,77 @@
+"""Are the networks better than a regression that was tuned as they were?
+
+``python tests/benchmarks/regression.py STORE RESULT`` (about a minute): a feature store of action
+units, and what ``run protocols --folds N --json RESULT`` wrote of it. On its folds with actors
+apart, logistic regression is fitted with C = 1, as that command has it, and with the C that does
+best on each fold's validation actors. Each network is compared with both on the same clips.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import pandas as pd
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from avlib import evaluation, experiments, loaders, splits
+from avlib.features import FeatureStore
+
+STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3, 1, 3)
+NETWORK_BESIDE = dict(zip(experiments.REGRESSIONS, experiments.NETWORKS, strict=True))
+
+
+def regressions(store: FeatureStore, name: str, result: dict) -> dict[str, pd.DataFrame]:
+    """Answers about every test clip, of all seeds and folds, as the networks' are kept."""
+    answers = {"C = 1": [], "C by validation": []}
+    for seed in sorted({run["seed"] for run in result["runs"]}):
+        for split in splits.folds(store.rows, "actor", result["folds"], seed):
+            samples = loaders.to_device(
+                store, split.train, "cpu", standard=result["training"]["standard"]
+            )
+            sound = samples.mfcc if samples.mfcc.ndim == 2 else samples.mfcc.mean(dim=2)
+            senses = {"sound": sound[samples.clip_of_row], "face": samples.vectors}
+            given = [senses[sense] for sense in experiments.REGRESSIONS[name]]
+            rows, label = torch.cat(given, dim=1).numpy(), samples.label.numpy()
+            fitted, seen = {}, {}
+            for strength in STRENGTHS:
+                machine = LogisticRegression(C=strength, max_iter=2000)
+                fitted[strength] = make_pipeline(StandardScaler(), machine)
+                fitted[strength].fit(rows[split.train], label[split.train])
+                seen[strength] = fitted[strength].score(
+                    rows[split.validation], label[split.validation]
+                )
+            for how, strength in (("C = 1", 1), ("C by validation", max(seen, key=seen.get))):
+                logs = fitted[strength].predict_log_proba(rows[split.test])
+                rated = evaluation.predictions(store, split.test, logs)
+                answers[how].append(evaluation.by_clip(rated))
+    return {how: pd.concat(each, ignore_index=True) for how, each in answers.items()}
+
+
+def shown(value: float, between: tuple[float, float], sign: str = "") -> str:
+    return f"{value:{sign}.3f} ({between[0]:{sign}.3f} to {between[1]:{sign}.3f})"
+
+
+def main(folder: str, path: str) -> None:
+    store, result = FeatureStore.open(folder), json.loads(Path(path).read_text(encoding="utf-8"))
+    rows = {}
+    for name, network in NETWORK_BESIDE.items():
+        runs = [r for r in result["runs"] if (r["network"], r["unit"]) == (network, "actor")]
+        ours = pd.concat([evaluation.table(run["answers"]) for run in runs], ignore_index=True)
+        for how, theirs in regressions(store, name, result).items():
+            gain = evaluation.accuracy(ours) - evaluation.accuracy(theirs)
+            rows[name, how] = {
+                "accuracy": shown(evaluation.accuracy(theirs), evaluation.interval(theirs)),
+                "the network beside it less this": shown(
+                    gain, evaluation.interval(ours, than=theirs), "+"
+                ),
+            }
+    standard = result["training"]["standard"]
+    print(f"{store.corpus}, actors apart, {result['folds']} folds, standardised by {standard}")
+    print(pd.DataFrame(rows).T.to_string())
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
