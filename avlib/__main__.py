@@ -239,9 +239,9 @@ def _recipe_option(parser: argparse.ArgumentParser) -> None:
 
 def _write_json(options: argparse.Namespace, result: object) -> None:
     if options.json is not None:
-        from avlib import atomic
+        from avlib import files
 
-        atomic.save_json(options.json, result)
+        files.save_json(options.json, result)
 
 
 def _lab(options: argparse.Namespace) -> int:

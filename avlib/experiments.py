@@ -28,8 +28,8 @@ from tqdm.auto import tqdm
 
 from avlib import (
     __version__,
-    atomic,
     evaluation,
+    files,
     loaders,
     networks,
     ravdess,
@@ -520,7 +520,7 @@ def _tested(
         ),
     }
     if kept is not None:
-        atomic.save_json(kept, run)
+        files.save_json(kept, run)
     return run
 
 

@@ -23,7 +23,7 @@ from joblib import Parallel, delayed
 from threadpoolctl import ThreadpoolController
 from tqdm.auto import tqdm
 
-from avlib import atomic, audio, ravdess, verify, video
+from avlib import audio, files, ravdess, verify, video
 
 _HEADER = "header.json"
 _FORMAT = 3
@@ -419,7 +419,7 @@ def _prepare(partial: Path, header: dict[str, object]) -> None:
     if written.exists() and json.loads(written.read_text()) != header:
         shutil.rmtree(partial)
     partial.mkdir(parents=True, exist_ok=True)
-    atomic.save_json(written, header)
+    files.save_json(written, header)
 
 
 def _write_clip(
@@ -457,7 +457,7 @@ def _join(partial: Path, joined: Path, clips: pd.DataFrame, header: dict[str, ob
     for column in ("sound", "picture"):
         table[column] = [None if path is None else Path(path).name for path in table[column]]
     table.to_csv(joined / "clips.csv", index=False)
-    atomic.save_json(joined / _HEADER, header)
+    files.save_json(joined / _HEADER, header)
 
 
 def _read(part: Path, name: str) -> np.ndarray:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from avlib import atomic
+from avlib import files
 
 NAME = "manifest.csv"
 _COLUMNS = ["file", "bytes", "crc32", "source"]
@@ -98,7 +98,7 @@ def add(folder: str | Path, entries: Mapping[str, Entry]) -> None:
             return
         rows = [(file, e.bytes, f"{e.crc32:08x}", e.source) for file, e in sorted(both.items())]
         table = pd.DataFrame(rows, columns=_COLUMNS).to_csv(index=False)
-        atomic.save(folder / NAME, table.encode())
+        files.save(folder / NAME, table.encode())
 
 
 def crc32(path: str | Path) -> int:

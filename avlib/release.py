@@ -11,7 +11,7 @@ import re
 from importlib.metadata import metadata
 from pathlib import Path
 
-from avlib import __version__, atomic
+from avlib import __version__, files
 
 _NAME = re.compile(r"[A-Za-z0-9][\w-]*/[\w.-]+")
 _TEXTS = ("*.md", "pyproject.toml", "notebooks/*.ipynb", "notebooks/*.md", "data/*.md",
@@ -123,6 +123,6 @@ def set_repository(name: str, root: Path) -> list[Path]:
         before = path.read_bytes()
         after = standing.sub(name.encode(), before)
         if after != before:
-            atomic.save(path, after)
+            files.save(path, after)
             changed.append(path)
     return changed

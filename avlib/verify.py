@@ -20,7 +20,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
-from avlib import archives, atomic, audio, manifest
+from avlib import archives, audio, files, manifest
 from avlib.ravdess import CHANNELS, PRACTICE_MARK, ClipName, speech_names
 
 MEMORY = ".verified.json"  # what was found, so that a second look opens only what has changed
@@ -339,7 +339,7 @@ def _remembered(folder: Path) -> dict[str, dict[str, object]]:
 
 def _remember(path: Path, content: dict[str, object]) -> None:
     with suppress(OSError):  # a folder that may only be read, or a full disk: look again next time
-        atomic.save_json(path, content)
+        files.save_json(path, content)
 
 
 def _twins(digests: dict[str, str]) -> list[tuple[str, str, str]]:

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as as_bytes
 from torch import Tensor
 
-from avlib import atomic
+from avlib import files
 
 
 def save(path: str | Path, tensors: dict[str, Tensor], header: dict[str, object]) -> None:
@@ -36,7 +36,7 @@ def save(path: str | Path, tensors: dict[str, Tensor], header: dict[str, object]
     Taught in lesson 04.
     """
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    atomic.save(Path(path), as_bytes(whole, {"avlib": json.dumps(header)}))
+    files.save(Path(path), as_bytes(whole, {"avlib": json.dumps(header)}))
 
 
 def load(path: str | Path) -> tuple[dict[str, Tensor], dict[str, object]]:

@@ -23,7 +23,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
-from avlib import atomic, manifest
+from avlib import files, manifest
 from avlib.practice import face, media, performance, voice
 from avlib.ravdess import ACTORS, EMOTIONS, PRACTICE_MARK, ClipName, speech_names
 
@@ -257,7 +257,7 @@ def _write_clip(
     entries = {}
     for modality, content in files.items():
         path = _path(folder, name, modality)
-        atomic.save(path, content)
+        files.save(path, content)
         entry = manifest.Entry(len(content), zlib.crc32(content), _SOURCE)
         entries[path.relative_to(folder).as_posix()] = entry
     return entries
@@ -284,7 +284,7 @@ def _claim(folder: Path, seed: int, actors: set[int]) -> None:
     listed = " ".join(map(str, sorted(actors)))
     text = _TEXT.format(version=VERSION, seed=seed, actors=listed).encode()
     if not mark.exists() or mark.read_bytes() != text:
-        atomic.save(mark, text)
+        files.save(mark, text)
     for part in folder.glob("**/.*.part"):
         _sweep(part)
 

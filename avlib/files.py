@@ -1,0 +1,165 @@
+"""Files that are written whole or not at all, and what we kept read back with a check.
+
+Taught in notebooks/01-explore-the-dataset.ipynb.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+Form = Mapping[str, type | tuple[type, ...]]
+
+
+class DamagedError(ValueError):
+    """A file that avlib wrote is not as it was written. The message begins with its name."""
+
+
+def save(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all.
+
+    The bytes go to a new name in the same folder, which then takes the place of `path` in one
+    step: whoever looks sees the old file or the new one, never a half.
+
+    Parameters
+    ----------
+    path : Path
+        Its folder is made if it is not there.
+    content : bytes
+
+    Raises
+    ------
+    OSError
+        If it cannot be written (disk full, no permission); names the file.
+
+    Notes
+    -----
+    Taught in lesson 01.
+    """
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(content)
+        os.replace(part, path)
+    except OSError as error:
+        # A full disk is reported without a name; the reader needs one.
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def save_json(path: Path, content: object) -> None:
+    """Write plain values as JSON, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+    content : object
+        Of dicts, lists, texts, numbers and None.
+
+    Raises
+    ------
+    OSError
+        As `save`.
+
+    Notes
+    -----
+    Taught in lesson 01.
+    """
+    save(path, (json.dumps(content, indent=1) + "\n").encode())
+
+
+def seal(path: Path, content: Mapping[str, object]) -> None:
+    """Write plain values as JSON together with their digest, for `unseal` to check.
+
+    Parameters
+    ----------
+    path : Path
+    content : mapping
+        Of texts to plain values, without NaN or infinity; no key ``digest``.
+
+    Raises
+    ------
+    OSError
+        As `save`.
+    ValueError
+        If a number is not finite: a result that is none is not kept.
+
+    Notes
+    -----
+    Taught in lesson 01.
+    """
+    save_json(path, {"digest": digest(content), **content})
+
+
+def unseal(path: Path, form: Form) -> dict[str, object]:
+    """Read what `seal` wrote: the one door for whatever avlib kept as JSON.
+
+    Parameters
+    ----------
+    path : Path
+    form : mapping of str to type or tuple of types
+        The keys that must be there, and what their values must be.
+
+    Returns
+    -------
+    dict
+        Without the digest.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    DamagedError
+        If it is no JSON, lacks a key, holds a value of another type, or was changed since. Who
+        keeps it as a cache makes it anew; who cannot, says so to the user.
+
+    Notes
+    -----
+    Taught in lesson 01.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise DamagedError(f"{path}: is no JSON any more ({error})") from error
+    if not isinstance(content, dict):
+        raise DamagedError(f"{path}: should hold named values, and holds {content!r:.40}")
+    for key, kind in form.items():
+        if not isinstance(content.get(key), kind):
+            raise DamagedError(f"{path}: its {key!r} is {content.get(key)!r:.40}")
+    kept = content.pop("digest", None)
+    try:
+        if kept == digest(content):
+            return content
+    except ValueError:  # NaN: never written
+        pass
+    raise DamagedError(f"{path}: was changed since avlib wrote it")
+
+
+def digest(content: object) -> str:
+    """A fingerprint (SHA-256) of plain values, whatever the order of their keys.
+
+    Parameters
+    ----------
+    content : object
+        Of dicts with texts as keys, lists, texts, finite numbers and None.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ValueError
+        If a number is not finite.
+
+    Notes
+    -----
+    Taught in lesson 01.
+    """
+    plain = json.dumps(content, sort_keys=True, allow_nan=False)
+    return hashlib.sha256(plain.encode()).hexdigest()
