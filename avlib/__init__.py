@@ -3,10 +3,16 @@
 Every room is imported on first use, so that ``import avlib`` answers at once.
 """
 
+import os
 from importlib import import_module
 from types import ModuleType
 
 __version__ = "0.1.0"
+
+# A thread that waits for work sleeps. Left alone, OpenMP's threads spin while they wait, and two
+# notebooks that train at once on two cores slow each other ten to twenty times, not two
+# (tests/benchmarks/threads.py). OpenMP reads this once, when PyTorch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _ROOMS = (
     "action_units",
