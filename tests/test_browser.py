@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(
     BROWSER is None, reason="needs playwright, and Chromium (Debian's package `chromium`)"
 )
 
-LONGEST_S = 600  # for a lesson's cells on a busy machine
+LONGEST_S = 600  # for whatever is waited for: a busy machine must not turn a test red
 # What a widget rightly says of settings for which there is nothing to show.
 NOT_THERE = ("there is no such clip here", "clip was taken for")
 SCREENSHOTS = Path(__file__).parent / "screenshots"
@@ -68,9 +68,10 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def _wait_for(address: str, server: subprocess.Popen, log: Path) -> None:
-    for _ in range(120):
+    end = time.monotonic() + LONGEST_S
+    while time.monotonic() < end:
         try:
-            urllib.request.urlopen(address, timeout=5).close()
+            urllib.request.urlopen(address, timeout=30).close()
         except OSError:
             assert server.poll() is None, log.read_text()
             time.sleep(0.5)
@@ -101,7 +102,7 @@ def _run_all(page: object) -> None:
         return prompts.length && prompts.every(each => /^\\[\\d+\\]:?$/.test(each))
             || document.querySelector('[data-mime-type="application/vnd.jupyter.error"]');
     }"""
-    page.wait_for_function(done, timeout=1000 * LONGEST_S)
+    page.wait_for_function(done)
 
 
 def _picture(explorer: object) -> str:
@@ -146,9 +147,10 @@ def test_a_lesson_runs_in_the_browser_and_its_widgets_move(
 ) -> None:
     began = time.monotonic()
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    page.set_default_timeout(1000 * LONGEST_S)
     page.goto(f"{lab}/lab/tree/{notebook.name}?reset")
-    page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=90_000)
-    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=90_000)
+    page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
     _run_all(page)
     seconds = time.monotonic() - began
     errors = page.locator('[data-mime-type="application/vnd.jupyter.error"]')
@@ -163,7 +165,7 @@ def test_a_lesson_runs_in_the_browser_and_its_widgets_move(
         for way, move in reversed(_moves(explorer)):
             before = _picture(explorer)
             move()
-            page.wait_for_function(CHANGED, arg=[explorer.element_handle(), before], timeout=60_000)
+            page.wait_for_function(CHANGED, arg=[explorer.element_handle(), before])
             after = _picture(explorer)
             assert "<img" in after or any(words in after for words in NOT_THERE), after
             moved[way] += 1
