@@ -182,6 +182,9 @@ def _parser() -> argparse.ArgumentParser:
         "predictions", type=Path, metavar="FILE",
         help="CSV with columns clip, label, prob_1 … prob_8, and optionally fold",
     )  # fmt: skip
+    score.add_argument(
+        "--labels", choices=["from-0"], help="labels count from 0: neutral 0 … surprised 7"
+    )
     _json_option(score)
 
     bench = add("bench", _bench, "Measure avlib beside the common way to do the same.")
@@ -571,18 +574,34 @@ _EACH = {"each emotion": "label", "each actor": "actor"}
 def _score(options: argparse.Namespace) -> int:
     import pandas as pd
 
-    from avlib import evaluation, experiments
+    from avlib import evaluation
 
-    answers = evaluation.read(options.predictions)
-    found = {"all": experiments.judged(answers)}
+    answers = evaluation.read(options.predictions, labels_from=1 if options.labels is None else 0)
+    found = {"all": evaluation.judged(answers)}
     if "fold" in answers:
-        folds = answers.groupby("fold")
-        found |= {f"fold {name}": experiments.judged(fold) for name, fold in folds}
-    found["always the most frequent"] = experiments.judged(evaluation.majority(answers))
+        folds = dict(list(answers.groupby("fold")))
+        found |= {f"fold {name}": evaluation.judged(fold) for name, fold in folds.items()}
+    if len(found) > 2:
+        common = [
+            evaluation.majority(fold, answers.loc[answers["fold"] != name, "label"])
+            for name, fold in folds.items()
+        ]
+        found["always the most frequent of the other folds"] = evaluation.judged(pd.concat(common))
     parts = {name: evaluation.each(answers, of) for name, of in _EACH.items()}
     _write_json(options, found | {name: part.to_dict("index") for name, part in parts.items()})
     print(f"{options.predictions}: {len(answers)} clips of {answers['actor'].nunique()} actors")
+    for count, said in (
+        (answers.attrs["rows"] - len(answers), "rows more than clips: those about one clip joined"),
+        (answers.attrs["rounded"], "rows whose probabilities were rounded: scaled to add up to 1"),
+        (
+            evaluation.tied(answers),
+            "clips with a tie: the first of the emotions in the lead counts",
+        ),
+    ):
+        if count:
+            print(f"  {count} {said}")
     print(pd.DataFrame(found).T.to_string(float_format="%.3f", na_rep=""))
+    print("Intervals: 95 %, over actors, from three actors on. Calibration error: ten equal bins.")
     for part in parts.values():
         print("\n" + part.to_string(float_format="%.3f"))
     return 0

@@ -79,7 +79,6 @@ SIDES = ("train", "validation", "test")
 TRAINED = Path(__file__).parent / "trained"  # networks that come with avlib
 _FULL_DESIGN = ravdess.speech_names(range(1, 25))
 _PAIRS_A_CLIP = 6  # of the paper's recipe
-_SCORES = {"accuracy": evaluation.accuracy, "UAR": evaluation.uar}
 
 
 def table1(
@@ -513,6 +512,7 @@ def _tested(
         "seed": plan.settings.seed,
         "fold": plan.fold,
         "actors": _actors(store, split.test),
+        "training": np.bincount(store.rows["emotion"].iloc[split.train], minlength=9)[1:].tolist(),
         **scores(answers),
         "confusion": evaluation.confusion(clips).to_numpy().tolist(),
         "answers": dict(
@@ -550,9 +550,9 @@ def protocol_table(result: dict[str, object]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        As `judged`, over the test clips of all seeds and folds together, and the number of runs;
-        for each split also what always answering the most frequent emotion would give, and how
-        much accuracy and UAR networks differ on the same clips.
+        As `evaluation.judged`, over the test clips of all seeds and folds together, and the
+        number of runs; for each split also what always answering the training side's most
+        frequent emotion would give, and how much accuracy and UAR networks differ on the same clips.
 
     Notes
     -----
@@ -565,14 +565,21 @@ def protocol_table(result: dict[str, object]) -> pd.DataFrame:
     ]
     rows = {}
     for unit, ofunit in runs.groupby("unit", sort=False):
+        alike = dict(list(ofunit.groupby("who", sort=False)))
         answers = {
             who: pd.concat([evaluation.table(each) for each in same["answers"]], ignore_index=True)
-            for who, same in ofunit.groupby("who", sort=False)
+            for who, same in alike.items()
         }
         counts = ofunit["who"].value_counts()
         for who, each in answers.items():
-            rows[unit, who] = {"runs": counts[who]} | judged(each)
-        rows[unit, "always the most frequent"] = judged(evaluation.majority(each))
+            rows[unit, who] = {"runs": counts[who]} | evaluation.judged(each)
+        common = [
+            evaluation.majority(
+                evaluation.table(run["answers"]), np.repeat(evaluation.CODES, run["training"])
+            )
+            for _, run in next(iter(alike.values())).iterrows()
+        ]
+        rows[unit, "always the most frequent"] = evaluation.judged(pd.concat(common))
         for who, than in result["compared"]:
             rows[unit, f"{who} less {than}"] = _difference(answers[who], answers[than])
     return pd.DataFrame(rows).T
@@ -580,7 +587,7 @@ def protocol_table(result: dict[str, object]) -> pd.DataFrame:
 
 def _difference(answers: pd.DataFrame, than: pd.DataFrame) -> dict[str, float]:
     found = {"clips": len(answers)}
-    for name, score in _SCORES.items():
+    for name, score in evaluation.METRICS.items():
         found[name] = score(answers) - score(than)
         if answers["actor"].nunique() >= 3:
             low, high = evaluation.interval(answers, score, than)
@@ -681,31 +688,6 @@ def _describe(store: FeatureStore, split: Split) -> dict[str, object]:
 
 def _actors(store: FeatureStore, rows: np.ndarray) -> list[int]:
     return sorted(int(actor) for actor in store.rows["actor"].iloc[rows].unique())
-
-
-def judged(answers: pd.DataFrame) -> dict[str, float]:
-    """Accuracy and UAR with their 95 % intervals over actors, and the calibration error.
-
-    Parameters
-    ----------
-    answers : DataFrame
-        What `evaluation.by_clip` returned.
-
-    Returns
-    -------
-    dict of float
-        Without intervals where there are fewer than three actors.
-
-    Notes
-    -----
-    Taught in lesson 05.
-    """
-    found = {"clips": len(answers)}
-    for name, score in _SCORES.items():
-        found[name] = score(answers)
-        if answers["actor"].nunique() >= 3:
-            found[f"{name} from"], found[f"{name} to"] = evaluation.interval(answers, score)
-    return found | {"calibration error": evaluation.calibration_error(answers)}
 
 
 def audit(folder: Path | None, unit: str, seeds: Sequence[int]) -> dict[str, object]:

@@ -7,11 +7,15 @@ Taught in notebooks/02-mfcc-and-frame-pairs.ipynb.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import inspect
+import io
 import json
 import os
 import shutil
+import warnings
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -26,7 +30,17 @@ from tqdm.auto import tqdm
 from avlib import audio, files, ravdess, verify, video
 
 _HEADER = "header.json"
-_FORMAT = 3
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # a disk, a quota, a limit
+_FORMAT = 4
+_FORM = {
+    "format": int,
+    "recipe": dict,
+    "corpus": str,
+    "recordings": str,
+    "code": str,
+    "left_out": dict,
+    "digests": dict,
+}
 # What a recipe can need of a clip: what it is called, and what to do where it is not there.
 _KINDS = {
     "sound": (
@@ -223,11 +237,12 @@ def build(
 
     Every recording is checked before the work starts (see `verify.unusable`), so that a faulty
     one is known at once and not after an hour. Each clip's features are first written to a
-    folder beside it, ``<folder>.partial``; when all are there they are joined and the store
-    appears under its name in one step. A run that was killed or met a full disk goes on where
-    it stopped; two that do the same work at once, in two lessons say, end in one store. A store
-    that is already there, of the same recordings, recipe and code, is opened as it is; to know
-    that it is the same no recording is read, unless its size or time has changed.
+    folder beside it, whose name carries a digest of what is computed and ends in ``.partial``;
+    when all are there they are joined and the store appears under its name in one step. A run
+    that was killed or met a full disk goes on where it stopped; two that do the same work at
+    once, in two lessons say, end in one store. A store that is already there, of the same
+    recordings, recipe and code, is opened as it is; to know that it is the same no recording is
+    read, unless its size or time has changed. One that is damaged is built again.
 
     Parameters
     ----------
@@ -263,17 +278,19 @@ def build(
     Taught in lesson 02.
     """
     folder = Path(folder)
-    partial = folder.with_name(folder.name + ".partial")
+    if not folder.name or folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise FileExistsError(f"{folder}: name a new folder for the feature store")
     header = {
         "format": _FORMAT,
         "recipe": asdict(recipe),
         "corpus": ravdess.corpus(clips),
         **content(clips, recipe, jobs, progress),
     }
-    if folder.exists():
-        store = _open_same(folder, header)
-        shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed at its very end
-        _accept(store.header.get("left_out", {}), clips, skip_faulty)
+    # Another set of recordings, or another recipe, works in another folder.
+    partial = folder.with_name(f"{folder.name}.{files.digest(header)[:12]}.partial")
+    if folder.exists() and (store := _open_same(folder, header)):
+        _remove(partial, header)  # of a run that was killed at its very end
+        _accept(store.header["left_out"], clips, skip_faulty)
         return store
     left_out = _faulty(clips, recipe, jobs, progress)
     _accept(left_out, clips, skip_faulty)
@@ -282,7 +299,7 @@ def build(
         tasks = [
             delayed(_write_clip)(partial, row["clip"], row["sound"], row["picture"], recipe)
             for row in clips.to_dict("records")
-            if row["clip"] not in left_out and not (partial / f"{row['clip']}.npz").exists()
+            if row["clip"] not in left_out and not _is_whole(partial, row["clip"])
         ]
         written = Parallel(n_jobs=jobs or os.cpu_count(), return_as="generator_unordered")(tasks)
         bar = tqdm(written, "features", len(tasks), unit="clip", disable=not (progress and tasks))
@@ -293,15 +310,19 @@ def build(
         _join(partial, joined, whole, header | {"left_out": dict(sorted(left_out.items()))})
         joined.rename(folder)
     except OSError as error:
+        if isinstance(error, FileExistsError):  # a folder that is not ours
+            raise
         if not folder.exists():  # else another run of the same work was faster, and tidied up
+            remedy = "make room" if error.errno in _FULL else "mend that"
             raise OSError(
                 error.errno,
                 f"{folder}: could not be written ({error.strerror or error}); nothing is lost, "
-                "make room and run the same command again (what is done so far lies in "
+                f"{remedy} and run the same command again (what is done so far lies in "
                 f"{partial.name})",
             ) from error
-    shutil.rmtree(partial, ignore_errors=True)
-    return _open_same(folder, header)
+    _remove(partial, header)
+    # Another run may have been faster under this name, perhaps with other recordings.
+    return _open_same(folder, header) or FeatureStore.open(folder)
 
 
 def _require_media(clips: pd.DataFrame, recipe: Recipe) -> None:
@@ -394,32 +415,89 @@ def _fingerprint(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _open_same(folder: Path, header: dict[str, object]) -> FeatureStore:
+def _open_same(folder: Path, header: dict[str, object]) -> FeatureStore | None:
+    """The store that is there already; None where it was ours and damaged, and is gone now."""
     if not (folder / _HEADER).is_file():
         raise FileExistsError(
             f"{folder}: is there already and is no feature store; name another folder"
         )
-    store = FeatureStore.open(folder, Recipe(**header["recipe"]))
-    if store.header["recordings"] != header["recordings"]:
+    kept = _header(folder, Recipe(**header["recipe"]))
+    if kept["recordings"] != header["recordings"]:
         raise FileExistsError(
             f"{folder}: was built from other recordings (or they have changed since); "
             "remove the folder, or write the store to another one"
         )
-    if store.header.get("code") != header["code"]:
+    if kept["code"] != header["code"]:
         raise FileExistsError(
             f"{folder}: was built by another version of avlib, whose numbers may differ; "
             "remove the folder, or write the store to another one"
         )
-    return store
+    try:
+        return FeatureStore.open(folder)
+    except files.DamagedError as error:
+        warnings.warn(f"{error}; it is built again", stacklevel=3)
+        for name in (*kept["digests"], _HEADER):  # the header last: it is our mark
+            (folder / name).unlink(missing_ok=True)
+        folder.rmdir()
+        return None
+
+
+def _header(folder: Path, recipe: Recipe | None) -> dict[str, object]:
+    """The header of a finished store, if this avlib wrote it, and by this recipe."""
+    try:
+        header = files.unseal(folder / _HEADER, _FORM)
+    except files.DamagedError as error:
+        raise files.DamagedError(
+            f"{error}; it is no feature store of this version of avlib, or a damaged one: remove "
+            "the folder, or name another one"
+        ) from error
+    if header["format"] != _FORMAT:
+        raise FileExistsError(
+            f"{folder}: was built by another version of avlib, in another form; "
+            "remove the folder, or write the store to another one"
+        )
+    if recipe is not None and header["recipe"] != asdict(recipe):
+        found, wanted = header["recipe"], asdict(recipe)
+        differing = ", ".join(
+            f"{setting} is {found.get(setting)!r} and {value!r} was asked for"
+            for setting, value in wanted.items()
+            if found.get(setting) != value
+        )
+        raise FileExistsError(
+            f"{folder}: was built with another recipe: {differing}. "
+            "Name another folder, or remove this one and build again"
+        )
+    return header
+
+
+def _foreign(partial: Path, header: dict[str, object]) -> list[str]:
+    """Names in a folder that are not from this very work; our mark is its sealed header."""
+
+    def is_ours(path: Path) -> bool:
+        if path.name == _HEADER:
+            with suppress(FileNotFoundError, files.DamagedError):
+                return files.unseal(path, {}) == header
+        return path.name.startswith((".", "joined.")) or path.suffix == ".part"
+
+    if not partial.exists():
+        return []
+    # Another run of the same work may tidy up at this moment.
+    return [path.name for path in partial.iterdir() if not is_ours(path) and path.exists()]
 
 
 def _prepare(partial: Path, header: dict[str, object]) -> None:
     """Make the partial folder, or keep one that an interrupted run of the same work left."""
-    written = partial / _HEADER
-    if written.exists() and json.loads(written.read_text()) != header:
-        shutil.rmtree(partial)
+    if foreign := _foreign(partial, header):
+        raise FileExistsError(
+            f"{partial}: holds {foreign[0]}, which avlib did not write; move that folder away"
+        )
     partial.mkdir(parents=True, exist_ok=True)
-    files.save_json(written, header)
+    files.seal(partial / _HEADER, header)
+
+
+def _remove(partial: Path, header: dict[str, object]) -> None:
+    if not _foreign(partial, header):
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _write_clip(
@@ -432,18 +510,32 @@ def _write_clip(
             arrays["pairs"] = clip_pairs(picture, recipe)
     except ValueError as error:  # too short for the recipe, say
         return clip, str(error)
+    body = io.BytesIO()
+    np.savez(body, **arrays)
     fresh = partial / f".{clip}.{os.getpid()}"
-    with fresh.open("wb") as file:
-        np.savez(file, **arrays)
-    fresh.replace(partial / f"{clip}.npz")
+    fresh.write_bytes(_part_digest(clip, body.getvalue()) + body.getvalue())
+    fresh.replace(partial / f"{clip}.part")
     return None
+
+
+def _part_digest(clip: str, body: bytes) -> bytes:
+    """What a part begins with: it tells a damaged part, and one of another clip."""
+    return hashlib.sha256(clip.encode() + body).digest()
+
+
+def _is_whole(partial: Path, clip: str) -> bool:
+    try:
+        content = (partial / f"{clip}.part").read_bytes()
+    except FileNotFoundError:
+        return False
+    return content[:32] == _part_digest(clip, content[32:])
 
 
 def _join(partial: Path, joined: Path, clips: pd.DataFrame, header: dict[str, object]) -> None:
     """Copy every clip's arrays into one array each, without holding them all in memory."""
     shutil.rmtree(joined, ignore_errors=True)
     joined.mkdir()
-    parts = [partial / f"{clip}.npz" for clip in clips["clip"]]
+    parts = [partial / f"{clip}.part" for clip in clips["clip"]]
     shape = _read(parts[0], "mfcc").shape
     _join_array(joined / "mfcc.npy", parts, "mfcc", (len(parts), *shape))
     if header["recipe"]["visual"] == "vector":
@@ -457,12 +549,20 @@ def _join(partial: Path, joined: Path, clips: pd.DataFrame, header: dict[str, ob
     for column in ("sound", "picture"):
         table[column] = [None if path is None else Path(path).name for path in table[column]]
     table.to_csv(joined / "clips.csv", index=False)
-    files.save_json(joined / _HEADER, header)
+    digests = {path.name: _digest_of(path) for path in sorted(joined.iterdir())}
+    files.seal(joined / _HEADER, header | {"digests": digests})
+
+
+def _digest_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read(part: Path, name: str) -> np.ndarray:
-    with np.load(part) as arrays:
-        return arrays[name]
+    with part.open("rb") as file:
+        file.seek(32)  # past its digest
+        with np.load(io.BytesIO(file.read())) as arrays:
+            return arrays[name]
 
 
 def _join_array(path: Path, parts: list[Path], name: str, shape: tuple[int, ...]) -> None:
@@ -486,8 +586,8 @@ class FeatureStore:
     ----------
     folder : Path
     header : dict
-        ``recipe``, ``recordings`` and ``code`` (see `content`), ``corpus``, ``format`` and
-        ``left_out`` (clips that could not be used, with the reasons).
+        ``recipe``, ``recordings`` and ``code`` (see `content`), ``corpus``, ``format``,
+        ``digests`` (of the files) and ``left_out`` (clips that could not be used, and why).
     clips : DataFrame
         One row a clip, as `ravdess.index`; ``sound`` and ``picture`` are file names.
     mfcc : ndarray, shape (clips, 40) or (clips, 40, frames), float32
@@ -513,7 +613,7 @@ class FeatureStore:
 
     @classmethod
     def open(cls, folder: str | Path, recipe: Recipe | None = None) -> FeatureStore:
-        """Open a finished store; nothing is read until it is used.
+        """Open a finished store: its files are compared with their digests, and mapped.
 
         Parameters
         ----------
@@ -531,6 +631,8 @@ class FeatureStore:
             If there is no finished store.
         FileExistsError
             If the store was built with another recipe, or by a version that wrote it otherwise.
+        files.DamagedError
+            If a file of it is not as it was written.
         """
         folder = Path(folder)
         if not (folder / _HEADER).is_file():
@@ -538,23 +640,13 @@ class FeatureStore:
                 f"{folder}: no finished feature store; build one with "
                 f"`python -m avlib features DATA --out {folder}`"
             )
-        header = json.loads((folder / _HEADER).read_text())
-        if header["format"] != _FORMAT:
-            raise FileExistsError(
-                f"{folder}: was built by another version of avlib, in another form; "
-                "remove the folder, or write the store to another one"
-            )
-        if recipe is not None and header["recipe"] != asdict(recipe):
-            found, wanted = header["recipe"], asdict(recipe)
-            differing = ", ".join(
-                f"{setting} is {found.get(setting)!r} and {value!r} was asked for"
-                for setting, value in wanted.items()
-                if found.get(setting) != value
-            )
-            raise FileExistsError(
-                f"{folder}: was built with another recipe: {differing}. "
-                "Name another folder, or remove this one and build again"
-            )
+        header = _header(folder, recipe)
+        for name, digest in header["digests"].items():
+            if not (folder / name).is_file() or _digest_of(folder / name) != digest:
+                raise files.DamagedError(
+                    f"{folder / name}: is not as avlib wrote it (a damaged disk?); remove the "
+                    "folder and build the store again"
+                )
         visual = header["recipe"]["visual"]
         return cls(
             folder,

@@ -370,17 +370,3 @@ def test_the_audit_of_recordings_finds_equal_bytes(corpus: Path, tmp_path: Path)
     assert found["shares"]["the same actor"]["mean"] == 0
     assert found["shares"]["its twin in another modality"] is None
     assert json.loads(json.dumps(found)) == found
-
-
-def test_what_is_judged_has_intervals_over_actors() -> None:
-    labels = np.tile(np.arange(1, 9), 12)
-    answers = pd.DataFrame({"clip": map(str, range(96)), "actor": np.repeat(range(4), 24)})
-    answers["label"] = labels
-    chances = np.full((96, 8), 0.05)
-    chances[np.arange(96), np.where(np.arange(96) % 5 < 3, labels, labels % 8 + 1) - 1] = 0.65
-    answers[[f"log_prob_{code}" for code in range(1, 9)]] = np.log(chances)
-    found = experiments.judged(answers)
-    assert found["accuracy from"] < found["accuracy"] < found["accuracy to"]
-    assert found["accuracy"] == evaluation.accuracy(answers) == 58 / 96
-    assert found["UAR from"] < found["UAR"] == evaluation.uar(answers) < found["UAR to"]
-    assert "accuracy from" not in experiments.judged(answers[answers["actor"] < 2])

@@ -1,6 +1,5 @@
 """A store holds what the recipe says, whole or not at all, whatever interrupts its making."""
 
-import json
 import multiprocessing
 import os
 import shutil
@@ -23,7 +22,7 @@ from conftest import REAL
 from dask.distributed import Client, LocalCluster, get_task_stream
 from media import RATE, number_on, tone, write_mp4
 
-from avlib import features, manifest, ravdess
+from avlib import features, files, manifest, ravdess
 from avlib.features import FeatureStore, Recipe
 from avlib.manifest import Entry, crc32
 
@@ -197,8 +196,8 @@ def test_the_same_bytes_elsewhere_are_the_same_recordings(
 
 
 def test_a_store_of_other_code_is_refused(few: pd.DataFrame, tmp_path: Path) -> None:
-    header = build(few, tmp_path / "store").folder / "header.json"
-    header.write_text(json.dumps(json.loads(header.read_text()) | {"code": "older"}))
+    store = build(few, tmp_path / "store")
+    files.seal(store.folder / "header.json", store.header | {"code": "older"})
     with pytest.raises(FileExistsError, match=r"store: .*another version of avlib"):
         build(few, tmp_path / "store")
 
@@ -225,6 +224,98 @@ def test_a_folder_that_holds_something_else_is_left_alone(
     with pytest.raises(FileExistsError, match="thesis"):
         build(few, tmp_path / "thesis")
     assert contents(tmp_path / "thesis") == {"chapter.tex": b"years of work"}
+
+
+def test_somebodys_folder_of_a_name_like_ours_is_left_alone(
+    few: pd.DataFrame, tmp_path: Path
+) -> None:
+    (tmp_path / "store.partial").mkdir()
+    (tmp_path / "store.partial" / "chapter.tex").write_text("years of work")
+    build(few, tmp_path / "store")
+    build(few, tmp_path / "store")
+    assert contents(tmp_path / "store.partial") == {"chapter.tex": b"years of work"}
+
+
+def test_a_folder_under_the_very_name_of_the_parts_is_named_and_left_alone(
+    few: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(features, "_join", mock.Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            build(few, tmp_path / "store")
+    (partial,) = tmp_path.glob("store.*.partial")
+    shutil.rmtree(partial)
+    partial.mkdir()
+    (partial / "header.json").write_text("{}")
+    with pytest.raises(FileExistsError, match=rf"{partial}: holds header\.json"):
+        build(few, tmp_path / "store")
+    assert contents(partial) == {"header.json": b"{}"}
+
+
+def test_a_part_that_is_damaged_or_of_another_clip_is_made_again(
+    few: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = contents(build(few, tmp_path / "whole"))
+    with monkeypatch.context() as patch:
+        patch.setattr(features, "_join", mock.Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            build(few, tmp_path / "store")
+    parts = sorted(next(tmp_path.glob("store.*.partial")).glob("*.part"))
+    first = parts[0].read_bytes()
+    for part, content in zip(parts, (b"", first[:-1], bytes(len(first)), first), strict=False):
+        part.write_bytes(content)
+    parts[4].write_bytes(first)  # whole, and another clip's
+    assert contents(build(few, tmp_path / "store")) == whole
+
+
+@pytest.mark.parametrize("name", ["mfcc.npy", "pairs.npy", "clip_of_pair.npy", "clips.csv"])
+def test_a_damaged_store_is_named_and_built_again(
+    few: pd.DataFrame, tmp_path: Path, name: str
+) -> None:
+    store = build(few, tmp_path / "store")
+    whole = contents(store)
+    damaged = store.folder / name
+    damaged.write_bytes(whole[name][:-100] + bytes(100))
+    with pytest.raises(files.DamagedError, match=rf"{name}: is not as avlib wrote it"):
+        FeatureStore.open(store.folder)
+    with pytest.warns(UserWarning, match=rf"{name}.*built again"):
+        again = build(few, tmp_path / "store")
+    assert contents(again) == whole
+
+
+@pytest.mark.parametrize("header", ["{}", "[]", "", '{"format": 4}'])
+def test_a_header_that_is_not_ours_is_named_and_left_alone(
+    few: pd.DataFrame, tmp_path: Path, header: str
+) -> None:
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "header.json").write_text(header)
+    for use in (
+        lambda: FeatureStore.open(tmp_path / "store"),
+        lambda: build(few, tmp_path / "store"),
+    ):
+        with pytest.raises(files.DamagedError, match=r"header\.json: .*no feature store"):
+            use()
+    assert contents(tmp_path / "store") == {"header.json": header.encode()}
+
+
+def test_two_builds_of_other_recordings_into_one_name_never_mix(
+    few: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second begins while the first has written its parts, and ends before it."""
+    join, mine = features._join, contents(build(few[:4], tmp_path / "alone"))
+
+    def join_after_another(*arguments: object) -> None:
+        monkeypatch.setattr(features, "_join", join)
+        for path in few["sound"][:4]:
+            soundfile.write(path, tone(99), RATE)
+        others = build(ravdess.index(tmp_path)[:4], tmp_path / "store")
+        assert contents(others)["mfcc.npy"] != mine["mfcc.npy"]
+        join(*arguments)
+
+    monkeypatch.setattr(features, "_join", join_after_another)
+    with pytest.raises(FileExistsError, match=r"store: .*other recordings"):
+        build(few[:4], tmp_path / "store")
+    assert len(FeatureStore.open(tmp_path / "store").clips) == 4
 
 
 def test_what_is_no_store_is_not_opened(tmp_path: Path) -> None:
@@ -282,7 +373,7 @@ def test_every_faulty_clip_is_listed_before_the_work_starts(
         build(clips, folder)
     assert short.name in str(raised.value)
     assert lost.name in str(raised.value)
-    assert not folder.with_name("store.partial").exists()
+    assert not list(tmp_path.glob("*.partial"))
 
 
 def test_faulty_clips_are_left_out_on_request_and_named_in_the_header(
@@ -387,7 +478,7 @@ def test_a_killed_build_leaves_no_store_and_goes_on_to_the_same_bytes(
             with pytest.raises(FileNotFoundError, match="no finished"):
                 FeatureStore.open(folder)
         assert contents(build(few, folder)) == whole
-        assert not folder.with_name(folder.name + ".partial").exists()
+        assert not list(tmp_path.glob(folder.name + ".*partial"))
     assert unfinished >= 4
 
 
@@ -461,7 +552,7 @@ def test_runs_killed_at_random_moments_end_in_the_undisturbed_store(
             kills -= 1
     assert start(clips, store).ends_within(None)
     assert contents(store) == undisturbed
-    assert not store.with_name("store.partial").exists()
+    assert not list(tmp_path.glob("store.*partial"))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="starts forks")
@@ -476,7 +567,7 @@ def test_runs_of_the_same_work_at_once_end_in_one_store(few: pd.DataFrame, tmp_p
             time.sleep(rng.uniform(0, 0.05) * (attempt % 3))
         assert all(run.ends_within(None) for run in runs)
         assert contents(store) == whole
-        assert not store.with_name(store.name + ".partial").exists()
+        assert not list(tmp_path.glob(store.name + ".*partial"))
 
 
 def build_and_tell(clips: pd.DataFrame, folder: Path, told: Path, limit: int | None) -> None:

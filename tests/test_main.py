@@ -152,7 +152,7 @@ def test_score_prints_every_fold_and_the_majority(
     assert "fold 1" in said
     found = json.loads((tmp_path / "found.json").read_text())
     assert found["all"]["accuracy"] == (4 * 8 + 2) / 48
-    assert found["always the most frequent"]["UAR"] == 1 / 8
+    assert found["always the most frequent of the other folds"]["UAR"] == 1 / 8
     assert found["each actor"]["6"] == {"clips": 8, "accuracy": 1 / 8}
     assert found["each emotion"]["neutral"]["accuracy"] == 1
     assert "surprised" in said

@@ -250,12 +250,14 @@ def _write_clip(
     """Write a clip's files; return what the manifest should say of them."""
     faces_alone = modalities == (2,) and not voice.is_there()
     sound = (voice.murmur if faces_alone else voice.speak)(name, heard, seed)
-    files = {3: media.wav(sound)} if 3 in modalities else {}
+    written = {3: media.wav(sound)} if 3 in modalities else {}
     films = [modality for modality in modalities if modality != 3]
     pictures = list(face.frames(name, seen, seed, sound)) if films else []
-    files |= {modality: media.mp4(pictures, sound if modality == 1 else None) for modality in films}
+    written |= {
+        modality: media.mp4(pictures, sound if modality == 1 else None) for modality in films
+    }
     entries = {}
-    for modality, content in files.items():
+    for modality, content in written.items():
         path = _path(folder, name, modality)
         files.save(path, content)
         entry = manifest.Entry(len(content), zlib.crc32(content), _SOURCE)
