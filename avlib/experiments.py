@@ -552,7 +552,8 @@ def protocol_table(result: dict[str, object]) -> pd.DataFrame:
     DataFrame
         As `evaluation.judged`, over the test clips of all seeds and folds together, and the
         number of runs; for each split also what always answering the training side's most
-        frequent emotion would give, and how much accuracy and UAR networks differ on the same clips.
+        frequent emotion would give, and how much accuracy and UAR networks differ on the same
+        clips.
 
     Notes
     -----
