@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +25,10 @@ def main(arguments: list[str] | None = None) -> int:
     -------
     int
         0 if all went well, 1 if not, after a message that says what to do.
+
+    Notes
+    -----
+    Where ``AVLIB_DEBUG`` is set, errors come with their traceback.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     passed_on = []
@@ -31,17 +37,43 @@ def main(arguments: list[str] | None = None) -> int:
         arguments, passed_on = arguments[:cut], arguments[cut + 1 :]
     options = _parser().parse_args(arguments)
     options.passed_on = passed_on
+    _speak_any_encoding()
     try:
+        _check_result(options)
         return options.command(options)
     except (ValueError, OSError, RuntimeError) as error:
+        if os.environ.get("AVLIB_DEBUG"):
+            raise
         print(f"avlib {options.name}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"avlib {options.name}: interrupted; run it again to go on", file=sys.stderr)
+        goes_on = options.name in _GO_ON or getattr(options, "experiment", None) in _KEPT
+        said = "; run it again to go on" if goes_on else ""
+        print(f"avlib {options.name}: interrupted{said}", file=sys.stderr)
         return 130
 
 
+def _speak_any_encoding() -> None:
+    """Let a console that lacks … or → show something else; no command dies of what it says."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _check_result(options: argparse.Namespace) -> None:
+    """Try `--json FILE` before the work: an hour later would be late."""
+    if getattr(options, "json", None) is None:
+        return
+    from avlib import files
+
+    given = [value for name, value in vars(options).items() if name != "json"]
+    several = [each for value in given if isinstance(value, list) for each in value]
+    inputs = [value for value in (*given, *several) if isinstance(value, Path)]
+    files.refuse_to_replace(options.json, inputs)
+
+
 _KEPT = ("protocols", "auxiliary", "pairing")
+_GO_ON = ("download", "verify", "features", "practice")  # which keep what they have done
 _BENCHES = ("sound", "picture", "fusion", "together", "again", "growth", "import")
 
 
@@ -263,7 +295,15 @@ def _lab(options: argparse.Namespace) -> int:
         command.append("--no-browser")
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")  # root in a container is common, and Jupyter refuses it
-    return subprocess.call(command + options.passed_on)
+    course.hand_on()
+    with subprocess.Popen(command + options.passed_on) as jupyter:
+        # JupyterLab ends its kernels when it is told to stop; nobody else would tell it.
+        signal.signal(signal.SIGTERM, lambda *_: jupyter.terminate())
+        while True:
+            try:
+                return jupyter.wait()
+            except KeyboardInterrupt:  # which JupyterLab has got, too, and asks about
+                continue
 
 
 def _findings() -> list:
@@ -417,6 +457,8 @@ def _clips_and_recipe(
 def _features(options: argparse.Namespace) -> int:
     from avlib import features
 
+    if options.no_picture and options.action_units is not None:
+        raise ValueError("--no-picture and --action-units: choose one of them")
     clips, recipe = _clips_and_recipe(options, options.folder, options.no_picture)
     store = features.build(clips, recipe, options.out, skip_faulty=options.skip_faulty)
     shapes = {
@@ -638,16 +680,21 @@ def _bench(options: argparse.Namespace) -> int:
         "growth": lambda: bench.growth(clips),
         "import": lambda: bench.importing(repeats),
     }
-    rows = []
+    rows, failed = [], []
     for name in options.only or _BENCHES:
         print(f"{name} …", file=sys.stderr, flush=True)
-        rows += benches[name]()
+        try:
+            rows += benches[name]()
+        except (ValueError, OSError, RuntimeError) as error:  # what is measured is kept
+            failed.append(f"{name}: {error}")
     machine = bench.machine()
     print(f"Medians of {repeats} on {corpus}; " + ", ".join(f"{k} {v}" for k, v in machine.items()))
     print(bench.table(rows).to_string(index=False, na_rep="", max_colwidth=None))
     result = {"measured_on": corpus, "repeats": repeats, **machine}
-    _write_json(options, result | {"rows": [asdict(row) for row in rows]})
-    return 0
+    _write_json(options, result | {"rows": [asdict(row) for row in rows], "failed": failed})
+    for said in failed:
+        print(f"avlib bench: {said}", file=sys.stderr)
+    return int(bool(failed))
 
 
 def _lessons(options: argparse.Namespace) -> int:
@@ -655,10 +702,13 @@ def _lessons(options: argparse.Namespace) -> int:
 
     from avlib import course
 
+    lessons = {path.name[:2]: path for path in course.lessons()}
+    unknown = [number for number in options.only if number not in lessons]
+    if unknown:
+        raise ValueError(f"there is no lesson {unknown[0]!r}; choose from {', '.join(lessons)}")
+    chosen = [lessons[number] for number in options.only] or list(lessons.values())
     course.recordings()
-    chosen = course.lessons()
-    if options.only:
-        chosen = [path for path in chosen if path.name[:2] in options.only]
+    course.hand_on()
     with tempfile.TemporaryDirectory() as place:
         return _run_lessons(options, chosen, options.keep or Path(place))
 

@@ -57,8 +57,23 @@ def data_folder() -> Path:
     Used in every lesson.
     """
     if os.environ.get("AVLIB_DATA"):
-        return Path(os.environ["AVLIB_DATA"])
+        return Path(os.environ["AVLIB_DATA"]).expanduser().absolute()
     return DRIVE / "avlib" if on_colab() and DRIVE.is_dir() else home() / "data"
+
+
+def hand_on() -> None:
+    """Tell the kernels that this process starts where the data and this avlib lie.
+
+    A kernel runs in the notebook's folder, where a relative ``AVLIB_DATA`` means another place, and
+    may find another avlib.
+
+    Notes
+    -----
+    Used by ``python -m avlib lab`` and ``lessons``.
+    """
+    os.environ["AVLIB_DATA"] = str(data_folder())
+    paths = [str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH", "")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
 
 
 def checkpoints() -> Path:
@@ -140,7 +155,7 @@ def start(lesson: str = __version__) -> Path:
     clips = ravdess.index(folder)
     print(
         f"avlib {__version__} · torch {version('torch')} · device {loaders.best_device()} · "
-        f"{len(clips)} clips of {ravdess.corpus(clips)}"
+        f"{len(clips)} clips of {ravdess.corpus(clips)} in {folder}"
     )
     return folder
 

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 Form = Mapping[str, type | tuple[type, ...]]
@@ -71,6 +71,42 @@ def save_json(path: Path, content: object) -> None:
     Taught in lesson 01.
     """
     save(path, (json.dumps(content, indent=1) + "\n").encode())
+
+
+def refuse_to_replace(path: Path, inputs: Iterable[Path] = ()) -> None:
+    """See, before any work starts, that a JSON result may be written and replaces nothing else.
+
+    Parameters
+    ----------
+    path : Path
+        Where the result is to go; an earlier result there may be replaced.
+    inputs : iterable of Path
+        Files that the result is made of.
+
+    Raises
+    ------
+    OSError
+        If it is one of the inputs, by whatever name; if a file is there that holds no JSON (a
+        recording, a table); or if it cannot be written there.
+
+    Notes
+    -----
+    Taught in lesson 01.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(f"{path}: is a folder; name a file for the result")
+    if path.exists():
+        if any(each.exists() and path.samefile(each) for each in inputs):
+            raise FileExistsError(f"{path}: is read by this command; name another file")
+        try:
+            json.loads(path.read_bytes())
+        except (ValueError, RecursionError) as error:
+            raise FileExistsError(
+                f"{path}: is there and holds no JSON, so it is no earlier result; name another file"
+            ) from error
+    folder = next(place for place in path.absolute().parents if place.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(f"{path}: cannot be written, {folder} does not allow it")
 
 
 def seal(path: Path, content: Mapping[str, object]) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from avlib import __version__, files
 
-_NAME = re.compile(r"[A-Za-z0-9][\w-]*/[\w.-]+")
+_NAME = re.compile(r"[A-Za-z0-9][\w-]*/(?!\.+$)[\w.-]+", re.ASCII)
 _TEXTS = ("*.md", "pyproject.toml", "notebooks/*.ipynb", "notebooks/*.md", "data/*.md",
           ".github/workflows/*.yml")  # fmt: skip
 

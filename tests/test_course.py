@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from nbclient.exceptions import CellExecutionError
 
+import avlib
 from avlib import course, features
 
 
@@ -101,3 +102,24 @@ def test_the_measured_seconds_go_into_the_card(tmp_path: Path) -> None:
     lesson.write_text("no card")
     with pytest.raises(ValueError, match=r"99-a-lesson\.ipynb.*has 0"):
         course.stamp(lesson, 1)
+
+
+@pytest.mark.parametrize("given", ["data", "~/data"])
+def test_a_data_folder_means_the_same_place_in_every_process(
+    given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Relative to where the command was started, and ~ is the user's home."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.setenv("AVLIB_DATA", given)
+    monkeypatch.setenv("PYTHONPATH", "elsewhere")
+    assert course.data_folder() == tmp_path / "data"
+    course.hand_on()
+    (tmp_path / "notebooks").mkdir()
+    code = "import avlib; from avlib import course; print(course.data_folder(), avlib.__file__)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path / "notebooks", capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    assert done.stdout.split() == [str(tmp_path / "data"), avlib.__file__]

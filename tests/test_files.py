@@ -43,6 +43,26 @@ def test_a_full_disk_is_told_with_the_file_and_loses_nothing(
     assert os.listdir(disk) == ["file"]
 
 
+def test_a_result_replaces_earlier_results_and_nothing_else(tmp_path: Path) -> None:
+    result, sound, table = (tmp_path / name for name in ("new/r.json", "a.wav", "mine.csv"))
+    files.refuse_to_replace(result)
+    files.save_json(result, {"accuracy": 0.5})
+    files.refuse_to_replace(result)
+    (tmp_path / "link.json").symlink_to(result)
+    for inputs in ([result], [tmp_path / "link.json"]):
+        with pytest.raises(FileExistsError, match=r"r\.json: is read by this command"):
+            files.refuse_to_replace(result, inputs)
+    for path, content in ((sound, b"RIFF"), (table, b"clip,label\n")):
+        path.write_bytes(content)
+        with pytest.raises(FileExistsError, match=rf"{path.name}: .*no JSON"):
+            files.refuse_to_replace(path)
+        assert path.read_bytes() == content
+    with pytest.raises(IsADirectoryError, match="is a folder"):
+        files.refuse_to_replace(tmp_path)
+    with pytest.raises(PermissionError, match="does not allow"):
+        files.refuse_to_replace(sound / "r.json")
+
+
 FORM = {"epoch": int, "history": list}
 
 

@@ -108,6 +108,13 @@ def test_protocols_run_on_action_units_and_say_what_they_know_of_the_speaker(
         (["practice", "--report", "{empty}"], "is no practice corpus"),
         (["audit", "{empty}"], "no RAVDESS speech recordings"),
         (["score", "{empty}/mine.csv"], "mine.csv"),
+        (["lessons", "99"], "no lesson '99'"),
+        (["lessons", "00", "foo", "--html", "{empty}/pages"], "no lesson 'foo'"),
+        (["set-repository", "a/.."], "a/..: should look like"),
+        (
+            ["features", "{corpus}", "--out", "{empty}/s", "--no-picture", "--action-units", "F"],
+            "--no-picture and --action-units: choose one",
+        ),
     ],
 )
 def test_bad_input_ends_in_one_clear_line(
@@ -122,6 +129,64 @@ def test_bad_input_ends_in_one_clear_line(
     message = capsys.readouterr().err
     assert said in message
     assert "Traceback" not in message
+
+
+def test_a_result_never_overwrites_what_a_command_reads(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    sound = next(corpus.glob("Actor_01/*.wav"))
+    before = sound.read_bytes()
+    assert main(["index", str(corpus), "--json", str(sound)]) == 1
+    assert f"{sound}: is there and holds no JSON" in capsys.readouterr().err
+    assert sound.read_bytes() == before
+    table = tmp_path / "mine.csv"
+    table.write_text("{}")
+    assert main(["score", str(table), "--json", str(table)]) == 1
+    assert "mine.csv: is read by this command" in capsys.readouterr().err
+    assert table.read_text() == "{}"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp437", "cp1252"])
+@pytest.mark.parametrize("command", [["index", "{corpus}"], ["verify", "{corpus}"], ["doctor"]])
+def test_every_console_can_print_what_a_command_says(
+    command: list[str], encoding: str, corpus: Path, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "avlib", *(part.format(corpus=corpus) for part in command)],
+        env=os.environ | {"PYTHONIOENCODING": encoding, "AVLIB_DATA": str(tmp_path / "… → data")},
+        capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode in (0, 1)
+    assert done.stdout
+    assert b"Traceback" not in done.stderr
+    assert b"UnicodeEncodeError" not in done.stderr
+
+
+def test_a_developer_can_ask_for_the_traceback(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert main(["index", str(tmp_path)]) == 1
+    monkeypatch.setenv("AVLIB_DEBUG", "1")
+    with pytest.raises(FileNotFoundError, match="no RAVDESS"):
+        main(["index", str(tmp_path)])
+
+
+def test_a_benchmark_that_fails_takes_nothing_of_the_others_with_it(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("the disk is full")
+
+    monkeypatch.setattr("avlib.bench.growth", fail)
+    kept = tmp_path / "found.json"
+    command = ["bench", "import", "growth", "--data", str(corpus), "--repeats", "1"]
+    assert main([*command, "--json", str(kept)]) == 1
+    captured = capsys.readouterr()
+    assert "avlib bench: growth: the disk is full" in captured.err
+    assert "import avlib" in captured.out
+    found = json.loads(kept.read_text())
+    assert len(found["rows"]) == 1
+    assert found["failed"] == ["growth: the disk is full"]
 
 
 def test_audit_prints_what_a_split_leaks(capsys: pytest.CaptureFixture) -> None:
@@ -195,6 +260,11 @@ def test_lab_opens_jupyterlab_on_lesson_00(corpus: Path, tmp_path: Path) -> None
         assert page is not None, "JupyterLab did not answer within a minute"
         assert page.url.split("?")[0].endswith("/lab/tree/00-start-here.ipynb")
         assert "00-start-here.ipynb" in [entry["name"] for entry in listing["content"]]
+        lab.terminate()  # the command alone: it sees to JupyterLab
+        lab.wait(timeout=60)
+        with pytest.raises(OSError, match="refused"), socket.socket() as probe:
+            probe.connect(("127.0.0.1", port))
     finally:
-        os.killpg(lab.pid, signal.SIGTERM)
+        if lab.poll() is None:
+            os.killpg(lab.pid, signal.SIGTERM)
         lab.communicate(timeout=30)
