@@ -35,7 +35,6 @@ _ROOMS = (
     "realism",
     "release",
     "splits",
-    "together",
     "training",
     "verify",
     "video",

@@ -74,7 +74,7 @@ def _check_result(options: argparse.Namespace) -> None:
 
 _KEPT = ("protocols", "auxiliary", "pairing")
 _GO_ON = ("download", "verify", "features", "practice")  # which keep what they have done
-_BENCHES = ("sound", "picture", "fusion", "together", "again", "growth", "import")
+_BENCHES = ("sound", "picture", "fusion", "again", "growth", "import")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -114,10 +114,14 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     practice.add_argument("--seed", type=int, default=0, metavar="S", help="default 0")
     practice.add_argument(
-        "--seeds", type=int, default=3, metavar="N", help="runs a network in a report (default 3)"
+        "--seeds",
+        type=_positive,
+        default=3,
+        metavar="N",
+        help="runs a network in a report (default 3)",
     )
     practice.add_argument(
-        "--epochs", type=int, default=30, metavar="N", help="of each of them (default 30)"
+        "--epochs", type=_positive, default=30, metavar="N", help="of each of them (default 30)"
     )
     _json_option(practice)
 
@@ -188,12 +192,15 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--weights", type=Path, metavar="DIR", help="write table1's trained networks there"
     )
-    run.add_argument("--epochs", type=int, default=30, metavar="N", help="default 30")
+    run.add_argument("--epochs", type=_positive, default=30, metavar="N", help="default 30")
+    run.add_argument("--seed", type=int, metavar="S", help="of table1 and audio (default 0)")
     run.add_argument(
-        "--seed", type=int, default=0, metavar="S", help="of table1 and audio (default 0)"
+        "--seeds", type=_positive, metavar="N", help="of the others: 0 to N - 1 (default 5)"
     )
     run.add_argument(
-        "--seeds", type=int, default=5, metavar="N", help="of the others: 0 to N - 1 (default 5)"
+        "--fresh",
+        action="store_true",
+        help="make every run again, whatever is kept of earlier ones",
     )
     _json_option(run)
 
@@ -231,7 +238,9 @@ def _parser() -> argparse.ArgumentParser:
         "--film", type=Path, nargs="+", default=[], metavar="FILE", help="more films for `picture`"
     )
     bench.add_argument("--repeats", type=int, default=5, metavar="N", help="turns (default 5)")
-    bench.add_argument("--epochs", type=int, default=30, metavar="N", help="of fusion (default 30)")
+    bench.add_argument(
+        "--epochs", type=_positive, default=30, metavar="N", help="of fusion (default 30)"
+    )
     _json_option(bench)
 
     lessons = add("lessons", _lessons, "Run every lesson on a fresh kernel.")
@@ -249,6 +258,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     repository.add_argument("repository", metavar="OWNER/NAME", help="on GitHub")
     return parser
+
+
+def _positive(text: str) -> int:
+    """A number of times: 1 or more."""
+    if not (text.isdecimal() and int(text) >= 1):
+        raise argparse.ArgumentTypeError(f"should be 1 or more, got {text}")
+    return int(text)
 
 
 def _json_option(parser: argparse.ArgumentParser) -> None:
@@ -487,8 +503,16 @@ def _folds(text: str) -> int | str:
     )
 
 
+# What an experiment takes of the options that not all of them take.
+_TAKES = {
+    "table1": {"seed", "weights", "action_units"},
+    "audio": {"seed", "folds"},
+    **{kept: {"seeds", "folds", "action_units", "fresh"} for kept in _KEPT},
+}
+
+
 def _run(options: argparse.Namespace) -> int:
-    from avlib import course, experiments
+    from avlib import course, experiments, files
     from avlib.training import Training
 
     several = options.experiment == "protocols"
@@ -497,29 +521,47 @@ def _run(options: argparse.Namespace) -> int:
         raise ValueError(f"--split: {options.experiment} takes one unit, not {len(units)}")
     if options.folds is not None and options.experiment == "table1":
         raise ValueError("--folds: table1 tests one tenth, as the paper does")
+    for name in ("seed", "seeds", "folds", "weights", "action_units", "fresh"):
+        if getattr(options, name) not in (None, False) and name not in _TAKES[options.experiment]:
+            flag = name.replace("_", "-")
+            raise ValueError(
+                f"--{flag}: `run {options.experiment}` has no use for it; leave it out"
+            )
+    if options.weights is not None:  # tried before the training, not after
+        files.refuse_to_replace(options.weights / ".json")
+        options.weights.mkdir(parents=True, exist_ok=True)
     sound_alone = options.experiment == "audio"
-    store = course.store(
-        *_clips_and_recipe(options, options.data or course.recordings(), sound_alone)
-    )
-    settings = Training(epochs=options.epochs, standard=options.standard, seed=options.seed)
+    clips, recipe = _clips_and_recipe(options, options.data or course.recordings(), sound_alone)
+    if recipe.visual == "pairs" and clips["picture"].isna().all():
+        raise ValueError(
+            f"{options.experiment} needs faces, and these recordings are sound alone: add films, "
+            "name a table of action units by --action-units, or use `run audio`"
+        )
+    store = course.store(clips, recipe)
+    settings = Training(epochs=options.epochs, seed=options.seed or 0)
+    how = {"standard": options.standard, "folds": options.folds}
     if options.experiment in _KEPT:
         keep = course.data_folder() / "runs"
         if several:
             result = experiments.protocols(
-                store, units, options.seeds, settings, keep=keep, folds=options.folds
+                store, units, options.seeds or 5, settings, keep=keep, fresh=options.fresh, **how
             )
         else:
             result = experiments.variants(
-                store, options.experiment, units[0], options.seeds, settings,
-                keep=keep, folds=options.folds,
+                store, options.experiment, units[0], options.seeds or 5, settings,
+                keep=keep, fresh=options.fresh, **how,
             )  # fmt: skip
         _print_kept(result, options)
     elif sound_alone:
         folds = 4 if options.folds is None else options.folds
-        result = experiments.audio_folds(store, units[0], folds, settings)
+        result = experiments.audio_folds(
+            store, units[0], folds, settings, standard=options.standard
+        )
         _print_folds(result)
     else:
-        result = experiments.table1(store, units[0], settings, weights_to=options.weights)
+        result = experiments.table1(
+            store, units[0], settings, weights_to=options.weights, standard=options.standard
+        )
         _print_table1(result)
     _write_json(options, result)
     return 0
@@ -533,7 +575,7 @@ def _print_kept(result: dict, options: argparse.Namespace) -> None:
         f"{result['experiment']}, measured on {_the(result['measured_on'])}: {result['clips']} "
         f"clips of {len(result['actors'])} actors, {options.recipe} recipe, faces by "
         f"{_FACES[result['recipe']['visual']]}, {folds}, {options.epochs} epochs, "
-        f"{options.seeds} seeds; by clip, 95 % intervals over actors"
+        f"{len({run['seed'] for run in result['runs']})} seeds; by clip, 95 % intervals over actors"
     )
     print(_standard(result))
     print(experiments.protocol_table(result).to_string(float_format="%.3f", na_rep=""))
@@ -549,7 +591,7 @@ def _standard(result: dict) -> str:
         "without labels.",
         "neutral": "each actor's neutral clips: other clips of the actors who are tested are seen, "
         "and which of them are neutral.",
-    }[result["training"]["standard"]]  # fmt: skip
+    }[result["standard"]]  # fmt: skip
 
 
 def _heading(result: dict, what: str) -> str:
@@ -675,7 +717,6 @@ def _bench(options: argparse.Namespace) -> int:
         ),
         "picture": picture,
         "fusion": lambda: bench.fusion(store(), repeats, options.epochs),
-        "together": lambda: bench.at_once(store(), repeats),
         "again": lambda: bench.second_build(clips, repeats),
         "growth": lambda: bench.growth(clips),
         "import": lambda: bench.importing(repeats),

@@ -20,7 +20,7 @@ import tempfile
 import time
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from itertools import count
 from pathlib import Path
@@ -41,7 +41,6 @@ from avlib import (
     loaders,
     manifest,
     splits,
-    together,
     training,
     video,
 )
@@ -329,39 +328,6 @@ def fusion(store: FeatureStore, repeats: int, epochs: int) -> list[Row]:
             theirs, "s", "Dataset + DataLoader(num_workers=2)", theirs / mine,
             30 if device.type == "cuda" else 2.5,
             f"test accuracy, mean ± deviation of {repeats + 1} seeds: {said}",
-        )
-    ]  # fmt: skip
-
-
-def at_once(store: FeatureStore, repeats: int) -> list[Row]:
-    """Seeds and folds trained as one batched model, against one after another, for two epochs."""
-    on_gpu = loaders.best_device().type == "cuda"
-    seeds, folds = (5, 6) if on_gpu else (1, 4)
-    cuts = splits.folds(store.rows, "actor", folds, 0)
-    samples = loaders.to_device(store, cuts[0].train)
-    own = [loaders.standardise_again(samples, store, cut.train) for cut in cuts]
-    settings = training.Training(epochs=2)
-
-    def runs() -> list[together.Run]:
-        return [
-            together.Run(experiments.make_network("fusion", store, seed), mine, cut, seed)
-            for seed in range(seeds)
-            for mine, cut in zip(own, cuts, strict=True)
-        ]
-
-    def one_by_one() -> None:
-        for run in runs():
-            one = replace(settings, seed=run.seed)
-            training.fit(run.network, run.samples, run.split, one, progress=False)
-
-    mine, theirs = turns(
-        lambda: together.fit_together(runs(), settings, progress=False), one_by_one, repeats
-    )
-    return [
-        Row(
-            f"{seeds * folds} fusion networks at once, {samples.label.device.type}", mine, theirs,
-            "s", "one after another", theirs / mine, 4 if on_gpu else None,
-            "" if theirs > mine else "so avlib trains them one by one here",
         )
     ]  # fmt: skip
 

@@ -69,7 +69,7 @@ def hand_on() -> None:
 
     Notes
     -----
-    Used by ``python -m avlib lab`` and ``lessons``.
+    Of every lesson: ``python -m avlib lab`` and ``lessons`` call it.
     """
     os.environ["AVLIB_DATA"] = str(data_folder())
     paths = [str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH", "")]

@@ -430,7 +430,12 @@ def judged(answers: pd.DataFrame) -> dict[str, float]:
 
 
 def tied(answers: pd.DataFrame) -> int:
-    """In how many rows two or more emotions share the highest probability."""
+    """In how many rows two or more emotions share the highest probability.
+
+    Notes
+    -----
+    Taught in lesson 05.
+    """
     logs = answers[_LOG_COLUMNS].to_numpy()
     return int(((logs == logs.max(axis=1, keepdims=True)).sum(axis=1) > 1).sum())
 

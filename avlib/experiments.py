@@ -8,12 +8,14 @@ Taught in notebooks/05-the-accuracy-comparison.ipynb.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from functools import lru_cache
 from importlib.metadata import version
-from itertools import groupby, product
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -34,14 +36,13 @@ from avlib import (
     networks,
     ravdess,
     splits,
-    together,
     training,
     verify,
     weights,
 )
 from avlib.features import FeatureStore
+from avlib.loaders import Standard
 from avlib.splits import Split
-from avlib.together import Run
 from avlib.training import Training
 
 # Table I of the paper, in per cent.
@@ -74,6 +75,11 @@ VARIANTS = {
         "mixed in both": {"pairing": "class"},
     },
 }
+_RUN_FORM = {
+    "network": str, "variant": str, "unit": str, "seed": int, "fold": int, "actors": list,
+    "training": list, "clip_accuracy": float, "uar": float, "confusion": list, "answers": dict,
+    "kept_as": str,
+}  # fmt: skip
 _MIXED_TESTS = ("mixed in the test", "mixed in both")
 SIDES = ("train", "validation", "test")
 TRAINED = Path(__file__).parent / "trained"  # networks that come with avlib
@@ -87,6 +93,7 @@ def table1(
     settings: Training = Training(),  # noqa: B008 (frozen)
     progress: bool = True,
     weights_to: Path | None = None,
+    standard: Standard = "training",
 ) -> dict[str, object]:
     """Train the audio, image and fusion networks on one split: Table I and Fig. 4.
 
@@ -103,6 +110,8 @@ def table1(
     weights_to : Path, optional
         Folder for the trained networks, a safetensors file each; its header holds what this
         returns of that network, so that weights are never without their recipe and accuracy.
+    standard : {"training", "actor", "neutral"}
+        What features are normalised by; see `loaders.to_device`.
 
     Returns
     -------
@@ -121,8 +130,10 @@ def table1(
     """
     _require_pictures(store, "table1")
     split = splits.split(store.rows, unit, settings.seed)
-    samples = loaders.to_device(store, split.train, standard=settings.standard)
-    result = _circumstances("table1", store, settings) | {"split": _describe(store, split)}
+    samples = loaders.to_device(store, split.train, standard=standard)
+    result = _circumstances("table1", store, settings, standard) | {
+        "split": _describe(store, split)
+    }
     circumstances, result["networks"] = dict(result), {}
     for name in NETWORKS:
         network = make_network(name, store, settings.seed)
@@ -167,7 +178,7 @@ def trained(
     Made by ``python -m avlib run table1 --weights avlib/trained`` from the practice corpus of seed
     0: split by actor, seed 0, 30 epochs. Taught in lesson 05.
     """
-    tensors, header = weights.load(folder / f"{name}.safetensors")
+    tensors, header = weights.load(folder / f"{name}.safetensors", sealed=False)
     for what, asked in (("measured_on", store.corpus), ("recipe", asdict(store.recipe))):
         if header[what] != asked:
             raise ValueError(
@@ -187,6 +198,7 @@ def audio_folds(
     folds: int | str = 4,
     settings: Training = Training(),  # noqa: B008 (frozen)
     progress: bool = True,
+    standard: Standard = "training",
 ) -> dict[str, object]:
     """Train the audio network on every fold, so that each clip is tested once.
 
@@ -194,7 +206,7 @@ def audio_folds(
     ----------
     store : FeatureStore
         With or without pictures.
-    unit, settings, progress
+    unit, settings, progress, standard
         As `table1`.
     folds : int or str
         How many folds, or the name of published ones (`splits.PUBLISHED`).
@@ -216,13 +228,13 @@ def audio_folds(
     """
     tested, each_fold = [], []
     for split in _cuts(store, unit, folds, settings.seed):
-        samples = loaders.to_device(store, split.train, standard=settings.standard)
+        samples = loaders.to_device(store, split.train, standard=standard)
         network = make_network("audio", store, settings.seed)
         training.fit(network, samples, split, settings, progress)
         answers = _answers(network, store, samples, split, "test")
         tested.append(answers)
         each_fold.append(scores(answers) | {"actors": _actors(store, split.test)})
-    return _circumstances("audio", store, settings) | {
+    return _circumstances("audio", store, settings, standard) | {
         "split": {"unit": unit, "folds": folds, "seed": settings.seed},
         "folds": each_fold,
         "test": scores(pd.concat(tested)),
@@ -248,6 +260,8 @@ class Plan:
         Which of them is tested, from 0.
     variant : str
         What sets this run apart from others of the same network, in words.
+    standard : {"training", "actor", "neutral"}
+        What features are normalised by; see `loaders.to_device`.
     mixed_test : bool
         Whether the test side's sounds are class-matched too; see `loaders.class_matched`.
 
@@ -262,12 +276,8 @@ class Plan:
     folds: int | str | None = None
     fold: int = 0
     variant: str = ""
+    standard: Standard = "training"
     mixed_test: bool = False
-
-    @property
-    def who(self) -> str:
-        """The network, and the variant where there is one."""
-        return f"{self.network}, {self.variant}" if self.variant else self.network
 
 
 def protocols(
@@ -279,6 +289,8 @@ def protocols(
     progress: bool = True,
     keep: Path | None = None,
     folds: int | str | None = None,
+    standard: Standard = "training",
+    fresh: bool = False,
 ) -> dict[str, object]:
     """Train the three networks under several splits: what an accuracy owes to the split.
 
@@ -299,7 +311,11 @@ def protocols(
         Show a bar.
     keep : Path, optional
         Folder in which every run that has ended is kept; one that lies there, of the same
-        recordings, settings and versions, is not made again.
+        recordings, settings, code and versions, is not made again, unless it is damaged.
+    standard : {"training", "actor", "neutral"}
+        What features are normalised by; see `loaders.to_device`.
+    fresh : bool
+        Make every run again, whatever is kept.
     folds : int or str, optional
         Test on each of so many folds in turn, or on published ones (`splits.PUBLISHED`), so that
         every clip is tested; by default on a tenth.
@@ -320,20 +336,19 @@ def protocols(
     Notes
     -----
     One thread a run, so that the result depends on the seeds alone and not on how many
-    processors there are. On a GPU all runs of a network are trained at once where that is
-    faster; see `together`. From a store of action units, logistic regression on clip means is run
-    beside the networks. Taught in lesson 05.
+    processors there are. On a GPU they take turns. From a store of action units, logistic
+    regression on clip means is run beside the networks. Taught in lesson 05.
     """
     _require_pictures(store, "protocols")
     names = NETWORKS if store.vectors is None else (*NETWORKS, *REGRESSIONS)
     plans = [
-        Plan(name, unit, replace(settings, seed=seed), folds, fold)
-        for seed, unit in product(range(seeds), units)
+        Plan(name, unit, replace(settings, seed=seed), folds, fold, standard=standard)
+        for seed, unit in product(_seeds(seeds), units)
         for fold in range(_count(store, unit, folds))
         for name in names
     ]
     compared = [["fusion", "audio"], ["fusion", "image"]]
-    return _experiment("protocols", store, plans, settings, compared, jobs, progress, keep)
+    return _experiment("protocols", store, plans, compared, jobs, progress, keep, fresh)
 
 
 def variants(
@@ -346,12 +361,14 @@ def variants(
     progress: bool = True,
     keep: Path | None = None,
     folds: int | str | None = None,
+    standard: Standard = "training",
+    fresh: bool = False,
 ) -> dict[str, object]:
     """Train the fusion network in several ways, on the same splits.
 
     Parameters
     ----------
-    store, seeds, settings, jobs, progress, keep, folds
+    store, seeds, settings, jobs, progress, keep, folds, standard, fresh
         As `protocols`.
     experiment : {"auxiliary", "pairing"}
         ``auxiliary``: with and without each auxiliary loss, and with other weights; the paper
@@ -378,13 +395,19 @@ def variants(
     ways = VARIANTS[experiment]
     plans = [
         Plan("fusion", unit, replace(settings, seed=seed, **way), folds, fold, name,
-             name in _MIXED_TESTS)
-        for seed, fold in product(range(seeds), range(_count(store, unit, folds)))
+             standard, name in _MIXED_TESTS)
+        for seed, fold in product(_seeds(seeds), range(_count(store, unit, folds)))
         for name, way in ways.items()
     ]  # fmt: skip
     first, *others = (f"fusion, {name}" for name in ways)
     compared = [[other, first] for other in others]
-    return _experiment(experiment, store, plans, settings, compared, jobs, progress, keep)
+    return _experiment(experiment, store, plans, compared, jobs, progress, keep, fresh)
+
+
+def _seeds(count: int) -> range:
+    if count < 1:
+        raise ValueError(f"seeds: should be 1 or more, got {count}")
+    return range(count)
 
 
 def _count(store: FeatureStore, unit: str, folds: int | str | None) -> int:
@@ -409,83 +432,106 @@ def _experiment(
     experiment: str,
     store: FeatureStore,
     plans: Sequence[Plan],
-    settings: Training,
     compared: Sequence[Sequence[str]],
     jobs: int | None,
     progress: bool,
     keep: Path | None,
+    fresh: bool,
 ) -> dict[str, object]:
     """Carry plans out, or take what is kept of them, and say what they were carried out on."""
-    files = {plan: keep and _kept(keep, store, plan) for plan in plans}
-    missing = [plan for plan in plans if files[plan] is None or not files[plan].exists()]
+    places = {plan: keep and _place(keep, store, plan) for plan in plans}
+    runs = {} if fresh or keep is None else _kept(places, progress)
+    missing = [plan for plan in plans if plan not in runs]
     if loaders.best_device().type == "cuda":
-        found = _on_one_device(store, missing, files, progress)
+        found = _on_one_device(store, missing, places, progress)
     else:
-        tasks = [delayed(_run_one)(store.folder, plan, files[plan]) for plan in missing]
+        tasks = [delayed(_run_one)(store.folder, plan, places[plan]) for plan in missing]
         done = Parallel(n_jobs=jobs or os.cpu_count(), return_as="generator")(tasks)
         found = list(tqdm(done, "networks", len(tasks), unit="run", disable=not progress))
-    runs = dict(zip(missing, found, strict=True))
-    return _circumstances(experiment, store, settings) | {
+    runs |= dict(zip(missing, found, strict=True))
+    return _circumstances(experiment, store, plans[0].settings, plans[0].standard) | {
         "folds": plans[0].folds,
         "compared": [list(pair) for pair in compared],
-        "runs": [
-            runs[plan] if plan in runs else json.loads(files[plan].read_text(encoding="utf-8"))
-            for plan in plans
-        ],
+        "runs": [runs[plan] for plan in plans],
     }
 
 
-def _kept(keep: Path, store: FeatureStore, plan: Plan) -> Path:
+def _place(keep: Path, store: FeatureStore, plan: Plan) -> Path:
     """Where a run is kept: under a name that all that it depends on goes into."""
-    depends = [_circumstances("", store, plan.settings), asdict(plan)]
-    name = hashlib.sha256(json.dumps(depends).encode()).hexdigest()[:16]
+    depends = [_circumstances("", store, plan.settings, plan.standard), asdict(plan), _code()]
+    name = files.digest(depends)[:16]
     return keep / name[:2] / f"{name}.json"
 
 
+@lru_cache(maxsize=1)
+def _code() -> str:
+    """A digest of the code that decides what a run comes to: change a network, and runs are new."""
+    modules = (evaluation, loaders, networks, splits, training)
+    sources = [Path(module.__file__) for module in modules] + [Path(__file__)]
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
+
+
+def _kept(places: Mapping[Plan, Path], progress: bool) -> dict[Plan, dict[str, object]]:
+    """The runs that were kept whole, and in words how many and since when."""
+    found, since = {}, []
+    for plan, place in places.items():
+        try:
+            run = files.unseal(place, _RUN_FORM)
+            if run.pop("kept_as") != place.stem:
+                raise files.DamagedError(f"{place}: is another run's file")
+            found[plan] = run
+            since.append(place.stat().st_mtime)
+        except FileNotFoundError:
+            continue
+        except files.DamagedError as error:
+            warnings.warn(f"{error}; this run is made again", stacklevel=4)
+    if found and progress:
+        first, last = (
+            f"{datetime.fromtimestamp(t):%Y-%m-%d %H:%M}" for t in (min(since), max(since))
+        )
+        print(
+            f"{len(found)} of {len(places)} runs kept from {first} to {last} "
+            "(of the same recordings, settings and code; `--fresh` makes them again)"
+        )
+    return found
+
+
 def _on_one_device(
-    store: FeatureStore, plans: Sequence[Plan], files: dict[Plan, Path | None], progress: bool
+    store: FeatureStore, plans: Sequence[Plan], places: Mapping[Plan, Path | None], progress: bool
 ) -> list[dict[str, object]]:
-    """Runs that share a device: the pictures are there once, whatever the number of runs."""
-    samples, found = None, {}
-
-    def kind(plan: Plan) -> str:
-        return json.dumps([plan.network, asdict(replace(plan.settings, seed=0))])
-
-    for _, alike in groupby(sorted(plans, key=kind), key=kind):
-        runs = {}
-        for plan in alike:
-            split = _cut(store, plan)
-            samples = samples or loaders.to_device(store, split.train)
-            own = loaders.standardise_again(samples, store, split.train, plan.settings.standard)
-            if plan.network in REGRESSIONS:
-                found[plan] = _tested(plan, store, own, split, kept=files[plan])
-            else:
-                network = make_network(plan.network, store, plan.settings.seed)
-                runs[plan] = Run(network, own, split, plan.settings.seed)
-        if runs and together.pays(list(runs.values()), plan.settings):
-            together.fit_together(list(runs.values()), plan.settings, progress)
-        else:
-            for each, run in tqdm(runs.items(), plan.who, unit="run", disable=not progress):
-                training.fit(run.network, run.samples, run.split, each.settings, progress=False)
-        for plan, run in runs.items():
-            found[plan] = _tested(plan, store, run.samples, run.split, run.network, files[plan])
-    return [found[plan] for plan in plans]
+    """Runs that share a device, one after another: the pictures are there once."""
+    samples, found = None, []
+    for plan in tqdm(plans, "networks", unit="run", disable=not progress):
+        split = _cut(store, plan)
+        samples = samples or loaders.to_device(store, split.train)
+        own = loaders.standardise_again(samples, store, split.train, plan.standard)
+        found.append(_carry_out(plan, store, own, split, places[plan]))
+    return found
 
 
-def _run_one(folder: Path, plan: Plan, kept: Path | None) -> dict[str, object]:
+def _run_one(folder: Path, plan: Plan, place: Path | None) -> dict[str, object]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         store = FeatureStore.open(folder)
         split = _cut(store, plan)
-        samples = loaders.to_device(store, split.train, standard=plan.settings.standard)
-        network = None
-        if plan.network not in REGRESSIONS:
-            network = make_network(plan.network, store, plan.settings.seed)
-            training.fit(network, samples, split, plan.settings, progress=False)
-        return _tested(plan, store, samples, split, network, kept)
+        samples = loaders.to_device(store, split.train, standard=plan.standard)
+        return _carry_out(plan, store, samples, split, place)
     finally:
         torch.set_num_threads(threads)
+
+
+def _carry_out(
+    plan: Plan, store: FeatureStore, samples: loaders.Samples, split: Split, place: Path | None
+) -> dict[str, object]:
+    network = None
+    if plan.network not in REGRESSIONS:
+        network = make_network(plan.network, store, plan.settings.seed)
+        training.fit(network, samples, split, plan.settings, progress=False)
+    run = _tested(plan, store, samples, split, network)
+    if place is not None:
+        files.seal(place, run | {"kept_as": place.stem})
+    return run
 
 
 def _tested(
@@ -494,9 +540,8 @@ def _tested(
     samples: loaders.Samples,
     split: Split,
     network: nn.Module | None = None,
-    kept: Path | None = None,
 ) -> dict[str, object]:
-    """Test a network, or for want of one a regression, and keep what was found."""
+    """Test a network, or for want of one a regression."""
     if plan.mixed_test:
         drawn = torch.Generator().manual_seed(plan.settings.seed)
         samples = loaders.class_matched(samples, split.test, drawn)
@@ -505,7 +550,7 @@ def _tested(
     else:
         answers = _answers(network, store, samples, split, "test")
     clips = evaluation.by_clip(answers)
-    run = {
+    return {
         "network": plan.network,
         "variant": plan.variant,
         "unit": split.unit,
@@ -519,9 +564,6 @@ def _tested(
             zip(clips["clip"], clips.filter(like="log_prob").to_numpy().tolist(), strict=True)
         ),
     }
-    if kept is not None:
-        files.save_json(kept, run)
-    return run
 
 
 def _regression_answers(
@@ -660,7 +702,9 @@ def _answers(
     return evaluation.predictions(store, rows, training.predict(network, samples, rows))
 
 
-def _circumstances(experiment: str, store: FeatureStore, settings: Training) -> dict[str, object]:
+def _circumstances(
+    experiment: str, store: FeatureStore, settings: Training, standard: Standard
+) -> dict[str, object]:
     """What a number means nothing without."""
     return {
         "experiment": experiment,
@@ -671,8 +715,10 @@ def _circumstances(experiment: str, store: FeatureStore, settings: Training) -> 
         "recipe": asdict(store.recipe),
         "recordings": store.header["recordings"],
         "training": asdict(settings),
+        "standard": standard,
         "device": str(loaders.best_device()),
-        "versions": {"avlib": __version__, "torch": version("torch"), "numpy": version("numpy")},
+        "versions": {"avlib": __version__}
+        | {name: version(name) for name in ("torch", "numpy", "scikit-learn")},
     }
 
 

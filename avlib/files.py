@@ -16,7 +16,12 @@ Form = Mapping[str, type | tuple[type, ...]]
 
 
 class DamagedError(ValueError):
-    """A file that avlib wrote is not as it was written. The message begins with its name."""
+    """A file that avlib wrote is not as it was written. The message begins with its name.
+
+    Notes
+    -----
+    Taught in lesson 01.
+    """
 
 
 def save(path: Path, content: bytes) -> None:

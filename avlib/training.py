@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -20,8 +22,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm.auto import tqdm
 
-from avlib import weights
-from avlib.loaders import Samples, Standard, batches, class_matched
+from avlib import files, weights
+from avlib.loaders import Samples, batches, class_matched
 from avlib.splits import Split
 
 
@@ -42,13 +44,16 @@ class Training:
     sense_dropout : float
         The share of rows that the joint classifier learns from without sound, and as many
         without image; see `loaders.batches`.
-    standard : {"training", "actor", "neutral"}
-        What features are standardised by; see `loaders.to_device`.
     pairing : {"clip", "class"}
         Whose sound a row is trained with: its own clip's, or, drawn anew in each epoch, one of any
         training clip of the same emotion; see `loaders.class_matched`.
     seed : int
         For the network's first weights and the order of the rows.
+
+    Raises
+    ------
+    ValueError
+        If a setting is out of its range; names it.
 
     Notes
     -----
@@ -63,9 +68,18 @@ class Training:
     audio_weight: float = 1.0
     image_weight: float = 1.0
     sense_dropout: float = 0.25
-    standard: Standard = "training"
     pairing: Literal["clip", "class"] = "clip"
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least, most in (
+            ("epochs", 1, math.inf), ("batch", 1, math.inf), ("learning_rate", 1e-12, math.inf),
+            ("momentum", 0, 1), ("audio_weight", 0, math.inf), ("image_weight", 0, math.inf),
+            ("sense_dropout", 0, 0.5),
+        ):  # fmt: skip
+            value = getattr(self, name)
+            if not least <= value <= most or value == math.inf:
+                raise ValueError(f"{name}: should be {least:g} to {most:g}, got {value}")
 
     def weight(self, network: nn.Module, classifier: str) -> float:
         """The weight of one classifier's loss: 1 for the one that decides."""
@@ -270,9 +284,13 @@ class _Checkpoint:
 
     def resume(self) -> tuple[int, list[dict[str, object]]]:
         """How many epochs are done, and their history."""
-        if not self.path.exists():
+        try:
+            tensors, header = weights.load(self.path)
+        except FileNotFoundError:
             return 0, []
-        tensors, header = weights.load(self.path)
+        except files.DamagedError as error:
+            warnings.warn(f"{error}; the training starts anew", stacklevel=3)
+            return 0, []
         names = self.network.state_dict()
         self.network.load_state_dict({name: tensors[f"network.{name}"] for name in names})
         for number, parameter in enumerate(self.network.parameters()):

@@ -64,12 +64,6 @@ def test_both_ways_to_train_are_scored_on_every_seed(built: FeatureStore) -> Non
     assert "2 seeds" in row.same
 
 
-def test_networks_at_once_are_set_against_one_after_another(built: FeatureStore) -> None:
-    (row,) = bench.at_once(built, repeats=1)
-    assert row.what.startswith("4 fusion networks")
-    assert row.ratio == pytest.approx(row.reference / row.ours)
-
-
 def test_growth_builds_that_many_different_recordings(clips: pd.DataFrame, tmp_path: Path) -> None:
     bench._copy_films(clips[:3], tmp_path, 7)
     films = sorted(tmp_path.rglob("*.mp4"))

@@ -1,6 +1,7 @@
 """A whole run is plain JSON, the same twice, and adds up."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -88,7 +89,7 @@ def test_networks_that_come_with_avlib_score_what_their_header_says() -> None:
     samples = loaders.to_device(store, split.train, "cpu")
     for name in experiments.NETWORKS:
         path = experiments.TRAINED / f"{name}.safetensors"
-        _, header = weights.load(path)
+        _, header = weights.load(path, sealed=False)
         network, history = experiments.trained(name, store)
         answers = evaluation.by_clip(
             evaluation.predictions(
@@ -321,12 +322,55 @@ def test_killed_protocols_go_on_and_end_in_the_same_result(
     assert changed["runs"][0]["answers"] != found["runs"][0]["answers"]
 
 
-@pytest.mark.parametrize("pays", [False, True])
-def test_runs_that_share_a_device_give_the_same_table(
-    built: FeatureStore, pays: bool, monkeypatch: pytest.MonkeyPatch
+def test_a_kept_run_that_was_changed_is_made_again(built: FeatureStore, tmp_path: Path) -> None:
+    wanted = experiments.protocols(built, ("clip",), 1, BRIEF, 1, progress=False, keep=tmp_path)
+    kept = sorted(tmp_path.rglob("[0-9a-f]*.json"))
+    better = json.loads(kept[0].read_text()) | {"clip_accuracy": 0.99}
+    nan = kept[0].read_text().replace('"uar": ', '"uar": NaN, "was": ')
+    for damaged in (json.dumps(better), "{}", "[]", "", nan, kept[1].read_text()):
+        kept[0].write_text(damaged)
+        with pytest.warns(UserWarning, match=rf"{kept[0].name}: .*made again"):
+            found = experiments.protocols(
+                built, ("clip",), 1, BRIEF, 1, progress=False, keep=tmp_path
+            )
+        assert json.dumps(found) == json.dumps(wanted)
+
+
+def test_kept_runs_are_told_and_made_again_on_request_or_by_other_code(
+    built: FeatureStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
 ) -> None:
+    def run(**how: object) -> set[int]:
+        experiments.protocols(built, ("clip",), 1, BRIEF, 1, True, tmp_path, **how)
+        return {path.stat().st_mtime_ns for path in tmp_path.rglob("[0-9a-f]*.json")}
+
+    first = run()
+    assert "kept" not in capsys.readouterr().out
+    assert run() == first
+    assert "3 of 3 runs kept from 20" in capsys.readouterr().out
+    again = run(fresh=True)
+    assert not again & first
+    monkeypatch.setattr(experiments, "_code", lambda: "of another network")
+    assert len(run() - again) == 3
+
+
+def test_whoever_changes_a_network_changes_what_runs_are_kept_under(tmp_path: Path) -> None:
+    shutil.copytree(Path(experiments.__file__).parent, tmp_path / "avlib")
+    with (tmp_path / "avlib" / "networks.py").open("a") as file:
+        file.write("\nLATER = 1\n")
+    done = subprocess.run(
+        [sys.executable, "-c", "from avlib import experiments; print(experiments._code())"],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)}, cwd=tmp_path,
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert len(done.stdout.strip()) == 64
+    assert done.stdout.strip() != experiments._code()
+
+
+def test_runs_that_share_a_device_give_the_same_table(built: FeatureStore) -> None:
     wanted = experiments.protocols(built, ("clip", "actor"), 1, BRIEF, 1, progress=False)["runs"]
-    monkeypatch.setattr(experiments.together, "pays", lambda runs, settings: pays)
     plans = [
         experiments.Plan(run["network"], run["unit"], replace(BRIEF, seed=run["seed"]))
         for run in wanted

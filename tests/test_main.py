@@ -109,6 +109,11 @@ def test_protocols_run_on_action_units_and_say_what_they_know_of_the_speaker(
         (["audit", "{empty}"], "no RAVDESS speech recordings"),
         (["score", "{empty}/mine.csv"], "mine.csv"),
         (["lessons", "99"], "no lesson '99'"),
+        (["run", "audio", "--weights", "{empty}/w"], "--weights: `run audio` has no use"),
+        (["run", "protocols", "--weights", "{empty}/w"], "--weights: `run protocols` has no use"),
+        (["run", "audio", "--action-units", "missing.csv"], "--action-units: `run audio`"),
+        (["run", "table1", "--seeds", "3"], "--seeds: `run table1` has no use"),
+        (["run", "pairing", "--seed", "3"], "--seed: `run pairing` has no use"),
         (["lessons", "00", "foo", "--html", "{empty}/pages"], "no lesson 'foo'"),
         (["set-repository", "a/.."], "a/..: should look like"),
         (

@@ -247,3 +247,38 @@ def test_a_checkpoint_is_found_by_its_own_training_alone(
         history = training.fit(network, samples, cut, settings, False, tmp_path)
         assert history["epoch"].max() == settings.epochs
     assert len(list(tmp_path.glob("*.safetensors"))) == 3
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"epochs": 0}, {"epochs": -1}, {"batch": 0}, {"learning_rate": 0}, {"momentum": 1.5},
+        {"audio_weight": -1}, {"image_weight": float("nan")}, {"sense_dropout": 0.6},
+        {"learning_rate": float("inf")},
+    ],
+)  # fmt: skip
+def test_a_setting_out_of_its_range_is_named(setting: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=f"{next(iter(setting))}: should be"):
+        Training(**setting)
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "empty"])
+def test_a_damaged_checkpoint_is_named_and_the_training_starts_anew(
+    easy: FeatureStore, tmp_path: Path, damage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut = splits.split(easy.rows, "clip", 0)
+    samples = loaders.to_device(easy, cut.train)
+    whole = training.seeded(networks.AudioNetwork, seed=0)
+    training.fit(whole, samples, cut, BRIEF, progress=False)
+    stopped = training.seeded(networks.AudioNetwork, seed=0)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", lambda *_, **__: None)  # the last checkpoint stays
+        training.fit(stopped, samples, cut, BRIEF, progress=False, keep=tmp_path)
+    (kept,) = tmp_path.glob("*.safetensors")
+    content = bytearray(kept.read_bytes())
+    content[-9] ^= 1
+    kept.write_bytes({"flip": bytes(content), "cut": content[:-40], "empty": b""}[damage])
+    again = training.seeded(networks.AudioNetwork, seed=0)
+    with pytest.warns(UserWarning, match=rf"{kept.name}: .*starts anew"):
+        training.fit(again, samples, cut, BRIEF, progress=False, keep=tmp_path)
+    assert training.digest(again) == training.digest(whole)

@@ -26,7 +26,10 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
         weights.load(path)
     weights.save(path, {"one": torch.ones(50)}, {})
     whole = path.read_bytes()
-    for damaged in (b"", whole[:-3], b"<html>404</html>", b"\x80\x04pickled"):
+    flipped = whole[:-5] + bytes([whole[-5] ^ 1]) + whole[-4:]
+    other = whole.replace(b'"avlib":"{}"', b'"avlib":"[]"')
+    assert other != whole
+    for damaged in (b"", whole[:-3], flipped, other, b"<html>404</html>", b"\x80\x04pickled"):
         path.write_bytes(damaged)
         with pytest.raises(ValueError, match=r"audio\.safetensors: cannot be read"):
             weights.load(path)

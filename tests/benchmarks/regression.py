@@ -28,9 +28,7 @@ def regressions(store: FeatureStore, name: str, result: dict) -> dict[str, pd.Da
     answers = {"C = 1": [], "C by validation": []}
     for seed in sorted({run["seed"] for run in result["runs"]}):
         for split in splits.folds(store.rows, "actor", result["folds"], seed):
-            samples = loaders.to_device(
-                store, split.train, "cpu", standard=result["training"]["standard"]
-            )
+            samples = loaders.to_device(store, split.train, "cpu", standard=result["standard"])
             sound = samples.mfcc if samples.mfcc.ndim == 2 else samples.mfcc.mean(dim=2)
             senses = {"sound": sound[samples.clip_of_row], "face": samples.vectors}
             given = [senses[sense] for sense in experiments.REGRESSIONS[name]]
@@ -68,7 +66,7 @@ def main(folder: str, path: str) -> None:
                     gain, evaluation.interval(ours, than=theirs), "+"
                 ),
             }
-    standard = result["training"]["standard"]
+    standard = result["standard"]
     print(f"{store.corpus}, actors apart, {result['folds']} folds, standardised by {standard}")
     print(pd.DataFrame(rows).T.to_string())
 
