@@ -414,9 +414,12 @@ def _numbers(text: str) -> set[int]:
     for piece in text.split(","):
         first, _, last = piece.partition("-")
         try:
-            numbers |= set(range(int(first), int(last or first) + 1))
+            begin, end = int(first), int(last or first)
         except ValueError as error:
             raise ValueError(f"--actors {text}: should look like 3, 1-4 or 1,5,7-9") from error
+        if not 1 <= begin <= end <= 24:
+            raise ValueError(f"--actors {text}: should be some of 1 to 24, the lower number first")
+        numbers |= set(range(begin, end + 1))
     return numbers
 
 

@@ -7,6 +7,7 @@ doi:10.5281/zenodo.1188976.
 from __future__ import annotations
 
 import hashlib
+import lzma
 import os
 import shutil
 import stat
@@ -17,10 +18,15 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from avlib import manifest
+from avlib import files, manifest
 from avlib.ravdess import ACTORS, CHANNELS, ClipName
 
 _MOST_MEMBERS = 10_000  # the largest of RAVDESS's archives has 1440
+# What zipfile raises of an archive that is not as it was written.
+_BROKEN = (
+    zipfile.BadZipFile, zipfile.zlib.error, lzma.LZMAError, EOFError, NotImplementedError,
+    RuntimeError,
+)  # fmt: skip
 _MOST_GROWTH = 20  # unpacked over packed; recordings shrink to a third at best
 
 
@@ -199,6 +205,11 @@ def unpack(path: str | Path, folder: str | Path, actors: Collection[int]) -> lis
             members = archive.infolist()
             _refuse_what_is_unsafe(path, members)
             wanted = [member for member in members if _is_wanted(member, actors)]
+            if not wanted:
+                raise ValueError(
+                    f"{path}: holds no recording of the actors {sorted(actors)}; it is kept as it "
+                    "is, look into it"
+                )
             entries = {
                 member.filename: manifest.Entry(member.file_size, member.CRC, path.name)
                 for member in wanted
@@ -213,7 +224,7 @@ def unpack(path: str | Path, folder: str | Path, actors: Collection[int]) -> lis
             _require_room(folder, sum(member.file_size for member in lacking))
             for member in lacking:
                 _extract(archive, member, folder)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, zipfile.zlib.error) as error:
+    except _BROKEN as error:
         raise ValueError(f"{path}: is damaged ({error}); remove it and download again") from error
     manifest.add(folder, entries)
     return sorted(entries)
@@ -276,10 +287,12 @@ def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path) ->
             shutil.copyfileobj(packed, file, 1 << 20)
         os.replace(part, target)
     except OSError as error:
+        if error.errno is None:  # bz2 says so of bytes that are not packed by it
+            raise zipfile.BadZipFile(str(error)) from error
         raise OSError(
             error.errno,
-            f"{target}: could not be written ({error.strerror or error}); make room and run the "
-            "same command again, what is whole is kept",
+            f"{target}: could not be written ({error.strerror or error}); {files.remedy(error)} "
+            "and run the same command again, what is whole is kept",
         ) from error
     finally:
         part.unlink(missing_ok=True)

@@ -12,8 +12,8 @@ import os
 import shutil
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
@@ -23,7 +23,7 @@ import requests
 from tqdm.auto import tqdm
 from urllib3.exceptions import HTTPError
 
-from avlib import archives, manifest
+from avlib import archives, files, manifest
 from avlib.archives import Archive
 from avlib.ravdess import ClipName
 
@@ -37,6 +37,7 @@ AT_ONCE = 2  # the host limits its clients
 _MEMORY = ".download.json"  # how fast the last download was
 _GROWTH = {"audio": 2.6, "video": 1.02}  # unpacked over packed; films do not shrink in a zip
 _WAIT_STATUS = {429, 500, 502, 503, 504}
+_LONGEST_RECORD = 10_000_000  # bytes; the record's own page has 0.1 MB
 _FINISHED_STATUS = 416  # "that range is not there": asked to go on after the end
 
 
@@ -71,6 +72,10 @@ class Host:
     longest_wait_s: float = 600.0
     pause_s: float = 1.0
 
+    def __post_init__(self) -> None:
+        if not self.address.startswith(("http://", "https://")):
+            raise ValueError(f"{self.address}: an address should begin with https:// or http://")
+
     def record(self) -> dict[str, tuple[int, str | None]]:
         """Length and MD5 of each file, as the record itself lists them.
 
@@ -83,21 +88,34 @@ class Host:
         """
         address = f"{self.address}/api/records/{RECORD}"
         try:
-            with requests.get(address, timeout=self.patience_s) as answer:
-                answer.raise_for_status()
-                files = answer.json()["files"]
-            return {file["key"]: (int(file["size"]), _md5_of(file)) for file in files}
-        except requests.JSONDecodeError as error:
-            raise ValueError(f"{address}: does not answer with a record") from error
-        except requests.RequestException as error:
+            listed = json.loads(self._page(address))["files"]
+            return dict(_key_size_md5(file) for file in listed)
+        except (requests.RequestException, HTTPError) as error:
             raise OSError(_why(address, error)) from error
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise ValueError(f"{address}: does not answer with a record") from error
 
+    def _page(self, address: str) -> bytes:
+        """What is at an address, if it is no longer than a record and comes in time."""
+        begun, page = time.monotonic(), b""
+        with requests.get(address, timeout=self.patience_s, stream=True) as answer:
+            answer.raise_for_status()
+            while block := answer.raw.read1(1 << 16, decode_content=True):
+                page += block
+                if len(page) > _LONGEST_RECORD:
+                    raise ValueError("longer than any record")
+                if time.monotonic() - begun > self.patience_s:
+                    raise requests.Timeout(f"{len(page)} bytes came in {self.patience_s:.0f} s")
+        return page
 
-def _md5_of(file: dict[str, str]) -> str | None:
-    kind, _, value = file.get("checksum", "").partition(":")
-    return value if kind == "md5" else None
+
+def _key_size_md5(file: dict[str, object]) -> tuple[str, tuple[int, str | None]]:
+    """A file of the record; raises where an entry is none."""
+    key, size, checksum = file["key"], int(file["size"]), file.get("checksum") or ""
+    if not isinstance(key, str) or not isinstance(checksum, str) or size < 0:
+        raise ValueError("an entry is no file")
+    kind, _, value = checksum.partition(":")
+    return key, (size, value if kind == "md5" else None)
 
 
 def differences(host: Host) -> list[str]:
@@ -264,13 +282,16 @@ def _is_unpacked(
 ) -> bool:
     files = {file: entry for file, entry in here.items() if entry.source == archive.name}
     unpacked = {ClipName.parse(file).actor for file in files}
-    wanted = {archive.actor} if archive.actor else actors
-    if archive.channel == "song":
-        wanted = wanted - {18}  # who did not sing
-    return wanted <= unpacked and all(
+    return _actors_of(archive, actors) <= unpacked and all(
         (folder / file).is_file() and (folder / file).stat().st_size == entry.bytes
         for file, entry in files.items()
     )
+
+
+def _actors_of(archive: Archive, actors: frozenset[int]) -> frozenset[int]:
+    """Whose recordings an archive should hold, of those that are wanted."""
+    wanted = frozenset([archive.actor]) if archive.actor else actors
+    return wanted - {18} if archive.channel == "song" else wanted  # who did not sing
 
 
 def fetch_all(work: Plan, host: Host | None = None, progress: bool = True) -> None:
@@ -304,36 +325,75 @@ def fetch_all(work: Plan, host: Host | None = None, progress: bool = True) -> No
             f"{free / 1e9:.2f}; fetch fewer actors, or name a folder on a larger disk"
         )
     work.folder.mkdir(parents=True, exist_ok=True)
-    stop, problems, begun, before = threading.Event(), [], time.monotonic(), work.to_fetch()
-    with ExitStack() as bars, ThreadPoolExecutor(AT_ONCE) as workers:
-        whole = bars.enter_context(_bar("all", work.to_fetch(), 0, progress))
-        tasks = {}
+    begun, before = time.monotonic(), work.to_fetch()
+    with ExitStack() as bars:
+        whole = bars.enter_context(_bar("all", before, 0, progress))
+        todo = []
         for place, archive in enumerate(work.archives, 1):
             left = max(_size(archive) - work.here(archive), 0)
-            bar = bars.enter_context(_bar(archive.name, left, place, progress))
-            tasks[archive] = workers.submit(_fetch_one, archive, work, host, (whole, bar), stop)
-        try:
-            for archive, task in tasks.items():
-                try:
-                    task.result()
-                except (OSError, ValueError) as error:
-                    said = str(error)
-                    problems.append(said if archive.name in said else f"{archive.name}: {said}")
-        except BaseException:
-            stop.set()
-            workers.shutdown(cancel_futures=True)
-            raise
+            todo.append((archive, bars.enter_context(_bar(archive.name, left, place, progress))))
+        problems = _side_by_side(todo, work, host, whole)
     if not problems and before:
         _remember_speed(work.folder, before / (time.monotonic() - begun))
     if problems:
-        raise OSError("\n".join([*problems, "what is whole is kept; the same command goes on"]))
+        said = [
+            str(error) if archive.name in str(error) else f"{archive.name}: {error}"
+            for archive, error in problems.items()
+        ]
+        # What was refused for what it holds is refused again.
+        again = any(isinstance(error, OSError) for error in problems.values())
+        raise OSError(
+            "\n".join([*said, "what is whole is kept" + "; the same command goes on" * again])
+        )
+
+
+def _side_by_side(
+    todo: list[tuple[Archive, tqdm]], work: Plan, host: Host, whole: tqdm
+) -> dict[Archive, Exception]:
+    """See to archives, two at a time; what went wrong with which.
+
+    The threads are daemons: one that waits for a silent host cannot be woken, and whoever presses
+    Ctrl-C need not wait with it. A part only ever grows, so nothing is half done.
+    """
+    stop, problems, waiting = threading.Event(), {}, deque(todo)
+
+    def see_to() -> None:
+        while waiting and not stop.is_set():
+            with suppress(IndexError):  # the other thread took the last one
+                archive, bar = waiting.popleft()
+                try:
+                    _fetch_one(archive, work, host, (whole, bar), stop)
+                except Exception as error:  # told, or raised, by who waits for the threads
+                    problems[archive] = error
+
+    threads = [threading.Thread(target=see_to, daemon=True) for _ in range(AT_ONCE)]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            while thread.is_alive():
+                thread.join(0.1)
+    except BaseException:
+        stop.set()
+        for thread in threads:
+            thread.join(1.0)
+        raise
+    for error in problems.values():
+        if not isinstance(error, OSError | ValueError):
+            raise error
+    return {archive: problems[archive] for archive, _ in todo if archive in problems}
 
 
 def _fetch_one(
     archive: Archive, work: Plan, host: Host, bars: tuple[tqdm, tqdm], stop: threading.Event
 ) -> None:
     path = fetch(archive, work.folder, host, lambda got: [bar.update(got) for bar in bars], stop)
-    archives.unpack(path, work.folder, work.actors)
+    unpacked = {
+        ClipName.parse(name).actor for name in archives.unpack(path, work.folder, work.actors)
+    }
+    lacking = sorted(_actors_of(archive, work.actors) - unpacked)
+    if lacking:
+        raise ValueError(f"{archive.name}: holds nothing of the actors {lacking}; it is kept")
     if not work.keep:
         path.unlink()
 
@@ -456,6 +516,11 @@ def _receive_once(
             if answer.status_code == _FINISHED_STATUS or (
                 answer.status_code == 206 and not goes_on
             ):
+                if not there:
+                    raise OSError(
+                        f"{archive.name}: {address} answers {answer.status_code} to who asks for "
+                        "the whole; that is no mirror of the record"
+                    )
                 advance(-there)
                 part.unlink()
                 raise _BrokenOffError("the host would not go on where we were")
@@ -463,10 +528,13 @@ def _receive_once(
                 raise OSError(f"{archive.name}: {address} answers {answer.status_code}")
             start = there if goes_on else 0
             _check_length(archive, answer, start)
+            first = b"" if goes_on else _first_block(archive, answer)
             if there and not goes_on:
                 advance(-there)  # a host that cannot go on sends all of it again
             with part.open("ab" if goes_on else "wb") as file:
-                _copy(answer, file, host, advance, stop, archive.name)
+                file.write(first)
+                advance(len(first))
+                _copy(answer, file, host, advance, stop, archive)
     except requests.exceptions.SSLError as error:
         raise OSError(f"{archive.name}: {_why(address, error)}") from error
     except (requests.RequestException, HTTPError) as error:
@@ -478,8 +546,8 @@ def _receive_once(
             raise
         raise OSError(
             error.errno,
-            f"{part}: could not be written ({error.strerror}); make room and run the same command "
-            "again, it goes on from there",
+            f"{part}: could not be written ({error.strerror}); {files.remedy(error)} and run the "
+            "same command again, it goes on from there",
         ) from error
 
 
@@ -489,15 +557,20 @@ def _copy(
     host: Host,
     advance: Callable[[int], object],
     stop: threading.Event,
-    name: str,
+    archive: Archive,
 ) -> None:
     begun, got = time.monotonic(), 0
     while block := answer.raw.read1(1 << 18):
+        if archive.bytes is not None and file.tell() + len(block) > archive.bytes:
+            raise ValueError(
+                f"{archive.name}: the host sends more than its {archive.bytes} bytes; that is "
+                "another file"
+            )
         file.write(block)
         advance(len(block))
         got += len(block)
         if stop.is_set():
-            raise OSError(f"{name}: stopped")
+            raise OSError(f"{archive.name}: stopped")
         passed = time.monotonic() - begun
         if passed > host.patience_s:
             if got < host.slowest * passed:
@@ -506,6 +579,22 @@ def _copy(
     expected = answer.raw.length_remaining
     if expected:
         raise _BrokenOffError(f"the connection ended {expected} bytes early")
+
+
+def _first_block(archive: Archive, answer: requests.Response) -> bytes:
+    """The first bytes of an answer. Of one whose length nobody tells, only a zip archive's will do:
+    until then nothing takes the place of what is here.
+    """
+    first = b""
+    while len(first) < 4 and (block := answer.raw.read1(1 << 16)):
+        first += block
+    told = "Content-Length" in answer.headers
+    if not told and first[:4] not in (b"PK\x03\x04", b"PK\x05\x06"):
+        raise ValueError(
+            f"{archive.name}: what the host sends is no zip archive; a log-in page on the way? "
+            "What came earlier is kept"
+        )
+    return first
 
 
 def _check_length(archive: Archive, answer: requests.Response, start: int) -> None:
@@ -582,8 +671,8 @@ def _there(folder: Path) -> Path:
 
 def _how_long(total: int, folder: Path) -> str:
     try:
-        speed = float(json.loads((folder / _MEMORY).read_text())["bytes_a_second"])
-    except (OSError, ValueError, KeyError):
+        speed = files.unseal(folder / _MEMORY, {"bytes_a_second": int})["bytes_a_second"]
+    except (OSError, files.DamagedError):  # a guess is as good
         return (
             f"{total / 2.5e6 / 60:.0f} min at 20 Mbit/s (nothing was measured here yet, "
             "the bar will tell)"
@@ -593,4 +682,4 @@ def _how_long(total: int, folder: Path) -> str:
 
 def _remember_speed(folder: Path, speed: float) -> None:
     with suppress(OSError):  # all is fetched; a disk without a byte left is no failure now
-        (folder / _MEMORY).write_text(json.dumps({"bytes_a_second": round(speed)}))
+        files.seal(folder / _MEMORY, {"bytes_a_second": max(1, round(speed))})

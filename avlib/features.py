@@ -7,7 +7,6 @@ Taught in notebooks/02-mfcc-and-frame-pairs.ipynb.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import inspect
 import io
@@ -30,7 +29,6 @@ from tqdm.auto import tqdm
 from avlib import audio, files, ravdess, verify, video
 
 _HEADER = "header.json"
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # a disk, a quota, a limit
 _FORMAT = 4
 _FORM = {
     "format": int,
@@ -313,12 +311,11 @@ def build(
         if isinstance(error, FileExistsError):  # a folder that is not ours
             raise
         if not folder.exists():  # else another run of the same work was faster, and tidied up
-            remedy = "make room" if error.errno in _FULL else "mend that"
             raise OSError(
                 error.errno,
                 f"{folder}: could not be written ({error.strerror or error}); nothing is lost, "
-                f"{remedy} and run the same command again (what is done so far lies in "
-                f"{partial.name})",
+                f"{files.remedy(error)} and run the same command again (what is done so far lies "
+                f"in {partial.name})",
             ) from error
     _remove(partial, header)
     # Another run may have been faster under this name, perhaps with other recordings.

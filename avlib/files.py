@@ -5,13 +5,16 @@ Taught in notebooks/01-explore-the-dataset.ipynb.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import uuid
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # a disk, a quota, a limit
 Form = Mapping[str, type | tuple[type, ...]]
 
 
@@ -55,6 +58,51 @@ def save(path: Path, content: bytes) -> None:
         raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def remedy(error: OSError) -> str:
+    """What to do about a file that could not be written.
+
+    Notes
+    -----
+    Taught in lesson 01.
+    """
+    return "make room" if error.errno in _FULL else "mend that"
+
+
+def below(folder: Path) -> list[Path]:
+    """All files in a folder and below, in order of their paths; links to folders are followed.
+
+    A folder that two links lead to, or a link back up, is searched once.
+
+    Warns
+    -----
+    UserWarning
+        Naming each folder that may not be read: what lies in it is not in the list.
+
+    Notes
+    -----
+    Taught in lesson 01.
+    """
+    found, searched = [], set()
+
+    def say(error: OSError) -> None:
+        if isinstance(error, FileNotFoundError):  # gone meanwhile, or never there
+            return
+        warnings.warn(
+            f"{error.filename}: may not be read ({error.strerror}); what lies in it is left out",
+            stacklevel=4,
+        )
+
+    for place, inner, names in os.walk(folder, followlinks=True, onerror=say):
+        inner.sort(key=lambda name: (Path(place, name).is_symlink(), name))  # real folders first
+        real = os.path.realpath(place)
+        if real in searched:
+            inner.clear()
+            continue
+        searched.add(real)
+        found += [Path(place, name) for name in names]
+    return sorted(path for path in found if path.is_file())
 
 
 def save_json(path: Path, content: object) -> None:

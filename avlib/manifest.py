@@ -8,6 +8,7 @@ only a checksum tells. Taught in notebooks/01-explore-the-dataset.ipynb.
 from __future__ import annotations
 
 import threading
+import warnings
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -45,6 +46,21 @@ class Entry:
     source: str
 
 
+def is_ours(path: Path) -> bool:
+    """Whether a file is a manifest that avlib wrote: its first line tells.
+
+    Notes
+    -----
+    Taught in lesson 01.
+    """
+    wanted = ",".join(_COLUMNS).encode()
+    try:
+        with path.open("rb") as file:
+            return file.readline(len(wanted) + 2).strip() == wanted
+    except OSError:
+        return False
+
+
 def read(folder: str | Path) -> dict[str, Entry]:
     """The manifest of a folder.
 
@@ -60,13 +76,21 @@ def read(folder: str | Path) -> dict[str, Entry]:
     Raises
     ------
     ValueError
-        If there is one that cannot be read.
+        If there is one of ours that cannot be read.
+
+    Warns
+    -----
+    UserWarning
+        If a file of that name is there that avlib did not write.
 
     Notes
     -----
     Taught in lesson 01.
     """
     path = Path(folder) / NAME
+    if path.exists() and not is_ours(path):
+        warnings.warn(f"{path}: avlib did not write it, and leaves it alone", stacklevel=2)
+        return {}
     try:
         table = pd.read_csv(path, dtype={"file": str, "crc32": str})
         rows = table[_COLUMNS].itertuples(index=False)
@@ -74,7 +98,10 @@ def read(folder: str | Path) -> dict[str, Entry]:
     except FileNotFoundError:
         return {}
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path}: is damaged ({error}); remove it") from error
+        raise ValueError(
+            f"{path}: is damaged ({error}); move it away. What it listed can then no longer be "
+            "compared, and `download` fetches it again"
+        ) from error
 
 
 def add(folder: str | Path, entries: Mapping[str, Entry]) -> None:
@@ -86,11 +113,21 @@ def add(folder: str | Path, entries: Mapping[str, Entry]) -> None:
     entries : mapping of str to Entry
         By path below the folder.
 
+    Raises
+    ------
+    FileExistsError
+        If a file of that name is there that avlib did not write.
+
     Notes
     -----
     The manifest is replaced in one step. Taught in lesson 01.
     """
     folder = Path(folder)
+    if (folder / NAME).exists() and not is_ours(folder / NAME):
+        raise FileExistsError(
+            f"{folder / NAME}: avlib did not write it, and needs that name for its list of "
+            "checksums; move the file, or name another folder"
+        )
     with _writing:
         known = read(folder)
         both = known | dict(entries)

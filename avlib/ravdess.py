@@ -10,6 +10,7 @@ Taught in notebooks/01-explore-the-dataset.ipynb.
 
 from __future__ import annotations
 
+import filecmp
 import itertools
 import re
 import warnings
@@ -18,6 +19,8 @@ from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 import pandas as pd
+
+from avlib import files
 
 EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 INTENSITIES = ("normal", "strong")
@@ -179,24 +182,36 @@ def index(folder: str | Path, channel: int = 1) -> pd.DataFrame:
     ------
     FileNotFoundError
         If the folder does not exist or holds no recording of that channel.
+    NotADirectoryError
+        If it is a file.
 
     Warns
     -----
     UserWarning
-        If a ``.wav`` or ``.mp4`` file is left out because its name is not RAVDESS.
+        If a ``.wav`` or ``.mp4`` file is left out because its name is not RAVDESS, or because
+        another one of the same name, with other bytes, comes before it; or if a folder below may
+        not be read.
 
     Notes
     -----
     Taught in lesson 01. Source: doi:10.1371/journal.pone.0196391.
     """
     folder = Path(folder)
+    if folder.is_file():
+        raise NotADirectoryError(f"{folder}: is a file; name the folder that it lies in")
     copies: dict[tuple[ClipName, str], Path] = {}
     strangers = []
     for path in _media(folder):
         try:
-            copies.setdefault((ClipName.parse(path), path.suffix.lower()), path)
+            taken = copies.setdefault((ClipName.parse(path), path.suffix.lower()), path)
         except ValueError:
             strangers.append(path)
+            continue
+        if taken is not path and not filecmp.cmp(taken, path, shallow=False):
+            warnings.warn(
+                f"{path}: another recording under the name of {taken}, which is taken; remove one",
+                stacklevel=2,
+            )
     if strangers:
         shown = ", ".join(path.relative_to(folder).as_posix() for path in strangers[:5])
         warnings.warn(
@@ -219,15 +234,15 @@ def index(folder: str | Path, channel: int = 1) -> pd.DataFrame:
 
 def _media(folder: Path) -> list[Path]:
     """All wav and mp4 files below a folder, outside any practice corpus nested in it."""
-    nested = [mark.parent for mark in folder.glob("*/**/" + PRACTICE_MARK)]
-    return sorted(
+    everything = files.below(folder)
+    nested = {path.parent for path in everything if path.name == PRACTICE_MARK} - {folder}
+    return [
         path
-        for path in folder.rglob("*")
+        for path in everything
         if path.suffix.lower() in (".wav", ".mp4")
         and not path.name.startswith(".")
-        and not any(inner in path.parents for inner in nested)
-        and path.is_file()
-    )
+        and not nested.intersection(path.parents)
+    ]
 
 
 def _row(

@@ -69,24 +69,23 @@ def verify(folder: str | Path, jobs: int | None = None, progress: bool = True) -
     """
     folder = Path(folder)
     registry, listed = archives.registry(), manifest.read(folder)
-    files = sorted(
+    found = [
         path
-        for path in folder.rglob("*")
+        for path in files.below(folder)
         if (path.suffix.lower() in (".wav", ".mp4") or path.name in registry)
         and not path.name.startswith(".")
-        and path.is_file()
-    )
-    if not files:
+    ]
+    if not found:
         raise FileNotFoundError(f"{folder}: no wav or mp4 files here or below")
-    known = _examine(folder, files, jobs, progress)
+    known = _examine(folder, found, jobs, progress)
     rows = [(name, *finding) for name in known for finding in known[name]["findings"]]
     rows += _twins({name: seen["digest"] for name, seen in known.items()})
     rows += _against_manifest(listed, {name: seen["crc32"] for name, seen in known.items()})
     if not (folder / PRACTICE_MARK).is_file():
         rows += _against_design(known)
-    found = pd.DataFrame(sorted(rows), columns=["file", "finding", "detail"])
-    found.attrs["files"] = len(files)
-    return found
+    table = pd.DataFrame(sorted(rows), columns=["file", "finding", "detail"])
+    table.attrs["files"] = len(found)
+    return table
 
 
 def unusable(
@@ -165,7 +164,7 @@ def _root(files: Iterable[Path]) -> Path:
     """The folder that knows about these files: the nearest with a manifest or a memory."""
     common = Path(os.path.commonpath([path.parent for path in files]))
     for folder in (common, *common.parents):
-        if (folder / manifest.NAME).is_file() or (folder / MEMORY).is_file():
+        if manifest.is_ours(folder / manifest.NAME) or (folder / MEMORY).is_file():
             return folder
     return common
 

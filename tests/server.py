@@ -17,8 +17,10 @@ class Zenodo(ThreadingHTTPServer):
     """Serves `files` under Zenodo's addresses.
 
     `troubles` holds what goes wrong, one for each request of a file, in order: ("cut", bytes),
-    ("status", code, Retry-After or None), ("drip", bytes a second), ("other", content); None and
-    an empty list are a good day. `requests` keeps (file, Range header) of each.
+    ("status", code, Retry-After or None), ("drip", bytes a second), ("other", content),
+    ("unsized", content, times), which tells no length and sends that so often, ("silent",), which
+    sends nothing for a while; None and an empty list are a good day. `requests` keeps (file, Range
+    header) of each.
     """
 
     daemon_threads = True
@@ -29,7 +31,9 @@ class Zenodo(ThreadingHTTPServer):
         self.troubles: list[tuple | None] = []
         self.requests: list[tuple[str, str | None]] = []
         self.at_work = self.most_at_work = 0
-        self.lock = threading.Lock()
+        self.lock, self.ended = threading.Lock(), threading.Event()
+        self.record: bytes | None = None  # in place of the list of files
+        self.slowly = 0.0  # seconds a byte of it
 
     @property
     def address(self) -> str:
@@ -61,7 +65,16 @@ class _Handler(BaseHTTPRequestHandler):
                 {"key": name, "size": len(data), "checksum": f"md5:{md5(data).hexdigest()}"}
                 for name, data in self.server.files.items()
             ]
-            return self._send(200, json.dumps({"files": listed}).encode())
+            record = self.server.record or json.dumps({"files": listed}).encode()
+            if not self.server.slowly:
+                return self._send(200, record)
+            self.send_response(200)
+            self.end_headers()
+            for byte in record:
+                if self.server.ended.wait(self.server.slowly):
+                    break
+                self.wfile.write(bytes([byte]))
+            return None
         found = re.fullmatch(rf"/records/{RECORD}/files/([^/?]+)\?download=1", self.path)
         if not found or found[1] not in self.server.files:
             return self._send(404, b"no such file")
@@ -74,6 +87,14 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send(how[0], b"later", wait)
         if kind == "other":
             return self._send(200, how[0])
+        if kind == "silent":
+            return self.server.ended.wait(60)
+        if kind == "unsized":
+            self.send_response(200)
+            self.end_headers()
+            for _ in range(how[1]):
+                self.wfile.write(how[0])
+            return None
         start = int(span[6:-1]) if span and self.server.ranges else 0
         if start >= len(data):
             return self._send(416, b"")
@@ -110,6 +131,7 @@ def zenodo(files: dict[str, bytes], certificate: ssl.SSLContext | None = None) -
     try:
         yield server
     finally:
+        server.ended.set()
         server.shutdown()
         server.server_close()
         thread.join()

@@ -178,3 +178,35 @@ def test_the_archives_of_what_is_wanted() -> None:
         archives.select(["speech"], [], [1])
     with pytest.raises(ValueError, match="1 to 24"):
         archives.select(["speech"], ["audio"], [25])
+
+
+@pytest.mark.parametrize(
+    "files",
+    [{}, {"Actor_03/03-01-01-01-01-01-03.wav": b"x"}, {"Actor_01\\03-01-01-01-01-01-01.txt": b"x"}],
+)
+def test_an_archive_without_what_is_wanted_is_named_and_kept(
+    tmp_path: Path, files: dict[str, bytes]
+) -> None:
+    path = zipped(tmp_path / "a.zip", files)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=r"a\.zip: holds no recording of the actors \[1, 2\]"):
+        archives.unpack(path, tmp_path / "out", {1, 2})
+    assert path.read_bytes() == before
+    assert below(tmp_path) == ["a.zip"]
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_member_that_cannot_be_unpacked_is_damage_not_a_full_disk(
+    tmp_path: Path, method: int
+) -> None:
+    path = tmp_path / "a.zip"
+    noise = random.Random(0).randbytes(5000)
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("Actor_01/03-01-01-01-01-01-01.wav", noise)
+    content = bytearray(path.read_bytes())
+    for at in range(70, 2000, 7):
+        content[at] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.zip: is damaged"):
+        archives.unpack(path, tmp_path / "out", {1})
+    assert below(tmp_path) == ["a.zip"]

@@ -379,3 +379,117 @@ def test_the_official_registry_is_whole() -> None:
     assert len({archive.md5 for archive in speech}) == 25
     assert all(len(archive.md5) == 32 for archive in speech)
     assert 18 not in {archive.actor for archive in known.values() if archive.channel == "song"}
+
+
+def test_a_log_in_page_of_no_known_length_leaves_the_part(host: Zenodo, tmp_path: Path) -> None:
+    part = tmp_path / f"{SPEECH}.part"
+    part.write_bytes(FILES[SPEECH][:50_000])
+    host.troubles = [("unsized", b"<html>Please log in</html>", 3)]
+    with pytest.raises(ValueError, match=r"is no zip archive.*What came earlier is kept"):
+        fetch(host, tmp_path)
+    assert part.read_bytes() == FILES[SPEECH][:50_000]
+    assert fetch(host, tmp_path) == FILES[SPEECH]
+    assert host.requests[-1][1] == "bytes=50000-"
+
+
+def test_an_endless_body_is_cut_at_the_known_size(host: Zenodo, tmp_path: Path) -> None:
+    host.troubles = [("unsized", FILES[SPEECH], 100)]
+    with pytest.raises(ValueError, match=rf"sends more than its {len(FILES[SPEECH])} bytes"):
+        fetch(host, tmp_path)
+    written = sum(path.stat().st_size for path in tmp_path.iterdir())
+    assert written <= len(FILES[SPEECH])
+    assert fetch(host, tmp_path) == FILES[SPEECH]
+
+
+def test_an_archive_of_other_actors_is_kept_and_not_called_all_there(
+    host: Zenodo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = FILES[FILM1]
+    other = replace(SMALL[FILM2], bytes=len(data), md5=md5(data).hexdigest())
+    monkeypatch.setattr(archives, "registry", lambda: {FILM2: other})
+    host.files[FILM2] = data
+    work = download.plan([FILM2], [2], tmp_path, quick(host))
+    with pytest.raises(OSError, match=rf"{FILM2}: holds no recording of the actors \[2\]") as told:
+        download.fetch_all(work, quick(host), progress=False)
+    assert "goes on" not in str(told.value)
+    assert names_in(tmp_path) == {FILM2}
+
+
+@pytest.mark.parametrize("kept", ["{}", "[]", "0", '{"bytes_a_second": 0}', "\xff"])
+def test_a_speed_that_cannot_be_is_not_believed(host: Zenodo, tmp_path: Path, kept: str) -> None:
+    (tmp_path / ".download.json").write_text(kept, encoding="latin-1")
+    assert "nothing was measured here yet" in str(
+        download.plan([SPEECH], [1], tmp_path, quick(host))
+    )
+    download._remember_speed(tmp_path, 0.2)
+    assert "as measured here" in str(download.plan([SPEECH], [1], tmp_path, quick(host)))
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        "null", "7", '[{"key": 1, "size": 2}]', '[{"key": "a", "size": 1e999}]',
+        '[{"key": "a", "size": 5, "checksum": 3}]', '[{"key": "a"}]', '[null]', "[" * 9999,
+        '[{"key": "a", "size": -1}]',
+    ],
+)  # fmt: skip
+def test_what_is_no_record_is_told(host: Zenodo, files: str) -> None:
+    host.record = b'{"files": ' + files.encode() + b"}"
+    with pytest.raises(ValueError, match=r"api/records/1188976: does not answer with a record"):
+        quick(host).record()
+
+
+def test_a_record_without_a_checksum_lists_none(host: Zenodo) -> None:
+    host.record = b'{"files": [{"key": "a", "size": 5, "checksum": null}]}'
+    assert quick(host).record() == {"a": (5, None)}
+
+
+def test_a_record_that_never_ends_or_hardly_comes_is_given_up(host: Zenodo) -> None:
+    host.record = b" " * 11_000_000
+    with pytest.raises(ValueError, match="does not answer with a record"):
+        quick(host).record()
+    host.slowly = 0.05
+    with pytest.raises(OSError, match="did not answer in time"):
+        quick(host, patience_s=0.5).record()
+
+
+@pytest.mark.parametrize("code", [206, 416])
+def test_an_answer_to_another_question_is_no_full_disk(
+    host: Zenodo, tmp_path: Path, code: int
+) -> None:
+    host.troubles = [("status", code, None)]
+    with pytest.raises(OSError, match=rf"{SPEECH}: .* answers {code} .* no mirror") as told:
+        fetch(host, tmp_path)
+    assert "make room" not in str(told.value)
+
+
+@pytest.mark.parametrize("text", ["1-99999999999", "1-20000000", "4-1", "0"])
+def test_actors_that_do_not_exist_are_refused_at_once(
+    text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["download", "--audio", "--actors", text]) == 1
+    assert f"--actors {text}: should be some of 1 to 24" in capsys.readouterr().err
+
+
+def test_a_mirror_without_a_scheme_is_refused_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["download", "--audio", "--mirror", "classroom:8000"]) == 1
+    assert "classroom:8000: an address should begin with https://" in capsys.readouterr().err
+
+
+def test_whoever_presses_ctrl_c_need_not_wait_for_a_silent_host(
+    host: Zenodo, tmp_path: Path
+) -> None:
+    """The host sends nothing for a minute; patience is half a minute."""
+    host.troubles = [("silent",)] * 4
+    command = [sys.executable, "-m", "avlib", "download", "--audio", "--mirror", host.address]
+    command += ["--out", str(tmp_path), "--accept-license"]
+    running = subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    )
+    while not host.requests:
+        assert running.poll() is None
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=20)
+    assert running.returncode == 130
+    assert "interrupted; run it again to go on" in said

@@ -48,8 +48,18 @@ def test_a_changed_byte_or_a_cut_is_seen(
     assert not manifest.is_whole(folder, "a.wav", entry)
 
 
-@pytest.mark.parametrize("text", ["", "file,bytes\n", "file,bytes,crc32,source\na.wav,x,00,b\n"])
-def test_a_damaged_manifest_is_named(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize("text", ["", "file,bytes\n", "sku;price\n7;3,50\n"])
+def test_a_manifest_of_somebody_else_is_named_and_left_alone(tmp_path: Path, text: str) -> None:
     (tmp_path / manifest.NAME).write_text(text)
+    with pytest.warns(UserWarning, match=r"manifest\.csv: avlib did not write it"):
+        assert manifest.read(tmp_path) == {}
+    with pytest.raises(FileExistsError, match=r"manifest\.csv: avlib did not write it.*move"):
+        manifest.add(tmp_path, {"a.wav": manifest.Entry(1, 2, "a.zip")})
+    assert (tmp_path / manifest.NAME).read_text() == text
+
+
+@pytest.mark.parametrize("row", ["a.wav,x,00,b\n", "a.wav,1,zz,b\n", "a.wav\n"])
+def test_a_damaged_manifest_is_named(tmp_path: Path, row: str) -> None:
+    (tmp_path / manifest.NAME).write_text("file,bytes,crc32,source\n" + row)
     with pytest.raises(ValueError, match=r"manifest\.csv: is damaged"):
         manifest.read(tmp_path)

@@ -1,6 +1,8 @@
 """Names are read exactly, and a folder gives the same table however its files lie."""
 
 import itertools
+import multiprocessing
+import os
 import re
 import shutil
 import warnings
@@ -275,3 +277,60 @@ def test_a_silent_film_is_used_only_where_no_other_is_and_counted(tmp_path: Path
     assert [path.name for path in table["sound"]] == [f"{one}.mp4", f"{two.as_modality(3)}.wav"]
     assert holdings(table)["pictures_from_silent_films"] == 1
     assert holdings(table)["sound_from_films"] == 1
+
+
+def test_links_to_folders_are_followed_once_and_never_in_circles(tmp_path: Path) -> None:
+    real, elsewhere = tmp_path / "data", tmp_path / "disk"
+    for actor, folder in ((1, real / "Actor_01"), (2, elsewhere / "Actor_02")):
+        folder.mkdir(parents=True)
+        (folder / f"03-01-03-01-01-01-{actor:02d}.wav").touch()
+    (real / "Actor_02").symlink_to(elsewhere / "Actor_02", target_is_directory=True)
+    (real / "again").symlink_to(real / "Actor_01", target_is_directory=True)
+    (real / "up").symlink_to(tmp_path, target_is_directory=True)
+    clips = ravdess.index(real)
+    assert clips["actor"].tolist() == [1, 2]
+    assert clips["sound"].iloc[0] == real / "Actor_01" / "03-01-03-01-01-01-01.wav"
+
+
+def test_another_recording_of_one_name_is_named(tmp_path: Path) -> None:
+    for folder, content in (("a", b"one"), ("b", b"two"), ("c", b"one")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "03-01-03-01-01-01-01.wav").write_bytes(content)
+    with pytest.warns(UserWarning, match=r"b.03-01.*under the name of .*a.03-01") as told:
+        clips = ravdess.index(tmp_path)
+    assert len(told) == 1  # a copy is no riddle
+    assert clips["sound"].iloc[0].parent.name == "a"
+
+
+def test_a_file_is_no_folder_of_recordings(tmp_path: Path) -> None:
+    (tmp_path / "03-01-03-01-01-01-01.wav").touch()
+    with pytest.raises(NotADirectoryError, match="is a file; name the folder"):
+        ravdess.index(tmp_path / "03-01-03-01-01-01-01.wav")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="becomes another user, which needs Unix")
+def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path) -> None:
+    for actor in (1, 2):
+        (tmp_path / f"Actor_{actor:02d}").mkdir()
+        (tmp_path / f"Actor_{actor:02d}" / f"03-01-03-01-01-01-{actor:02d}.wav").touch()
+    (tmp_path / "Actor_02").chmod(0)
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+
+    def look(told: Path) -> None:
+        if os.geteuid() == 0:  # who may read everything
+            os.setuid(65534)
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            actors = index(tmp_path)["actor"].tolist()
+        told.write_text(f"{actors} {warned[0].message}")
+
+    (tmp_path / "told").touch()
+    (tmp_path / "told").chmod(0o666)
+    child = multiprocessing.get_context("fork").Process(target=look, args=[tmp_path / "told"])
+    child.start()
+    child.join()
+    (tmp_path / "Actor_02").chmod(0o755)
+    told = (tmp_path / "told").read_text()
+    assert told.startswith("[1] ")
+    assert "Actor_02: may not be read (Permission denied)" in told
