@@ -152,6 +152,9 @@ def _parser() -> argparse.ArgumentParser:
 
     verify = add("verify", _verify, "Open every recording to its end and say what is wrong.")
     verify.add_argument("folder", type=Path, metavar="DIR")
+    verify.add_argument(
+        "--again", action="store_true", help="open every file, also those of an earlier look"
+    )
     _json_option(verify)
 
     features = add("features", _features, "Compute the features of a folder's clips.")
@@ -448,7 +451,7 @@ def _index(options: argparse.Namespace) -> int:
 def _verify(options: argparse.Namespace) -> int:
     from avlib import verify
 
-    found = verify.verify(options.folder)
+    found = verify.verify(options.folder, again=options.again)
     counts = found["finding"].value_counts().to_dict()
     listed = found.to_dict("records")
     _write_json(options, {"files": found.attrs["files"], "counts": counts, "found": listed})
@@ -456,6 +459,11 @@ def _verify(options: argparse.Namespace) -> int:
         print(f"{finding:<11} {file}: {detail}")
     said = ", ".join(f"{count} {finding}" for finding, count in counts.items()) or "nothing found"
     print(f"{options.folder}: {found.attrs['files']} files opened to their end; {said}")
+    if found.attrs["remembered"]:
+        print(
+            f"{found.attrs['remembered']} of them were opened at an earlier look, and have the "
+            "size and time that they had then (`--again` opens these too)"
+        )
     return int(bool(set(counts) & (verify.UNUSABLE | verify.LOST)))
 
 

@@ -15,9 +15,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from avlib import files
 from avlib.ravdess import ClipName
 
-_COLUMN = re.compile(r"AU\d\d_[rc]")
+_COLUMN = re.compile(r"AU0*(\d{1,2})_([RC])", re.IGNORECASE)
+_HIGHEST = {"r": 5, "c": 1}  # of a strength, of a presence, as OpenFace measures them
 
 
 def read(path: str | Path) -> pd.DataFrame:
@@ -26,10 +28,11 @@ def read(path: str | Path) -> pd.DataFrame:
     Parameters
     ----------
     path : str or Path
-        A CSV file with a row a clip: ``name`` (of the film) and columns like ``AU12_r`` and
-        ``AU12_c``, averaged over the clip. Or a folder of what OpenFace writes, a CSV file for each
-        film with a row a frame, as RAVDESS's own face tracking (doi:10.5281/zenodo.3255102): frames
-        in which no face was found are left out, the others averaged.
+        A text table (commas, semicolons or tabs) with a row a clip: ``name`` (of the film) and
+        columns like ``AU12_r`` and ``AU12_c``, averaged over the clip. Or a folder of what OpenFace
+        writes, a CSV file for each film with a row a frame, as RAVDESS's own face tracking
+        (doi:10.5281/zenodo.3255102): frames in which no face was found are left out, the others
+        averaged.
 
     Returns
     -------
@@ -39,8 +42,8 @@ def read(path: str | Path) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If a file has no such columns, a name is not RAVDESS or stands there twice, or a number is
-        missing.
+        If a file has no such columns, or some that only resemble them, a name is not RAVDESS or
+        stands there twice, or a number is missing or outside OpenFace's scale (0 to 5; 0 to 1).
 
     Notes
     -----
@@ -51,11 +54,11 @@ def read(path: str | Path) -> pd.DataFrame:
     if path.is_dir():
         found = _averaged(path)
     else:
-        found = pd.read_csv(path, skipinitialspace=True)
+        found = _table(path)
         if "name" not in found:
             raise ValueError(f"{path}: has no column “name”; it should hold a row for each clip")
         found = found.set_index("name")
-    columns = sorted(filter(_COLUMN.fullmatch, map(str, found.columns)))
+    columns = sorted(filter(_COLUMN.fullmatch, found.columns))
     if not columns:
         raise ValueError(f"{path}: has no column like AU12_r or AU12_c")
     found = found[columns].astype(np.float32)
@@ -66,16 +69,53 @@ def read(path: str | Path) -> pd.DataFrame:
     lacking = found.index[~np.isfinite(found).all(axis=1)]
     if len(lacking):
         raise ValueError(f"{path}: clip {lacking[0]} lacks a number, or it is not finite")
+    for name in columns:
+        outside = found.index[~found[name].between(0, _HIGHEST[name[-1]])]
+        if len(outside):
+            raise ValueError(
+                f"{path}: clip {outside[0]}: {name} is {found.loc[outside[0], name]:g}, and goes "
+                f"from 0 to {_HIGHEST[name[-1]]}"
+            )
     return found
 
 
+def _table(path: Path) -> pd.DataFrame:
+    """A text table, with the names of action units as OpenFace writes them."""
+    mark, decimal, _ = files.dialect(path)
+    try:
+        table = pd.read_csv(
+            path, sep=mark, decimal=decimal, skipinitialspace=True, encoding="utf-8-sig"
+        )
+    except ValueError as error:
+        raise ValueError(f"{path}: cannot be read as a table ({error})") from error
+    names = [str(name).strip() for name in table.columns]
+    parts = [_COLUMN.fullmatch(name) for name in names]
+    odd = [name for name, part in zip(names, parts, strict=True)
+           if part is None and re.match(r"AU\d", name, re.IGNORECASE)]  # fmt: skip
+    if odd:
+        raise ValueError(
+            f"{path}: the column {odd[0]!r} looks like an action unit; name it like AU12_r "
+            "(strength) or AU12_c (presence), or remove it"
+        )
+    table.columns = [
+        f"AU{int(part[1]):02d}_{part[2].lower()}" if part else name.lower()
+        for name, part in zip(names, parts, strict=True)
+    ]
+    twice = table.columns[table.columns.duplicated()]
+    if len(twice):
+        raise ValueError(f"{path}: has the column {twice[0]} twice")
+    for name in filter(_COLUMN.fullmatch, table.columns):
+        table[name] = pd.to_numeric(table[name], errors="coerce")
+    return table
+
+
 def _averaged(folder: Path) -> pd.DataFrame:
-    files = sorted(folder.rglob("*.csv"))
-    if not files:
+    tables = [path for path in files.below(folder) if path.suffix.lower() == ".csv"]
+    if not tables:
         raise ValueError(f"{folder}: holds no CSV file")
     rows = {}
-    for file in files:
-        frames = pd.read_csv(file, skipinitialspace=True)
+    for file in tables:
+        frames = _table(file)
         if "success" in frames:
             frames = frames[frames["success"] == 1]
         if frames.empty:

@@ -9,14 +9,23 @@ from __future__ import annotations
 from functools import lru_cache
 from math import ceil, gcd
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+
+if TYPE_CHECKING:
+    import av
 
 # The filter that resampy 0.4 publishes as "kaiser_best" (resampy.filters.sinc_window).
 ZERO_CROSSINGS = 50
 KAISER_BETA = 12.984585247040012
 ROLLOFF = 0.9173473712608761
+RATES = range(4_000, 384_001)  # Hz, that a recording can have
+LOUDEST = 10.0  # times full scale; a float file can hold anything, a recording cannot
+SILENT = 1e-4  # of full scale: a recording that nowhere exceeds it (−80 dB) holds no voice
+APART_S = 0.05  # sound and picture of a film that begin so far apart are brought together
+_BLOCK = 8192  # rounds of the resampler at once, frames of a spectrogram; no RAVDESS clip has more
 
 
 def load(path: str | Path) -> tuple[np.ndarray, int]:
@@ -37,14 +46,25 @@ def load(path: str | Path) -> tuple[np.ndarray, int]:
     Raises
     ------
     ValueError
-        If the file cannot be read, has no sound, or holds no samples.
+        If the file cannot be read, has no sound, or holds no samples, samples that are no numbers
+        or beyond any recording, a rate that no recording has, or channels that cancel each other.
 
     Notes
     -----
+    The sound of a film that begins later than its picture is silent till then, and what comes
+    before the picture is left out: time 0 is that of the first frame, as in `video.frames_at`.
     Taught in lesson 02.
     """
     channels, rate = load_channels(path)
-    return channels.mean(axis=1) if channels.shape[1] > 1 else channels[:, 0], rate
+    if channels.shape[1] == 1:
+        return channels[:, 0], rate
+    sound = channels.mean(axis=1)
+    if np.abs(sound).max() < SILENT <= np.abs(channels).max():
+        raise ValueError(
+            f"{path}: its channels cancel each other out; keep one of them (`sox` or Audacity "
+            "can), and use that"
+        )
+    return sound, rate
 
 
 def load_channels(path: str | Path) -> tuple[np.ndarray, int]:
@@ -74,26 +94,62 @@ def load_channels(path: str | Path) -> tuple[np.ndarray, int]:
     channels, rate = _load_mp4(path) if path.suffix.lower() == ".mp4" else _load_wav(path)
     if channels.shape[0] == 0:
         raise ValueError(f"{path}: holds no sound samples; get a whole copy of the file")
+    loudest = float(np.abs(channels).max())
+    if not loudest <= LOUDEST:  # NaN, too
+        raise ValueError(
+            f"{path}: holds samples of {loudest:g} times full scale, which is no sound; get a "
+            "whole copy of the file"
+        )
     return channels, rate
+
+
+def _require_rate(path: Path, rate: int) -> None:
+    if rate not in RATES:
+        raise ValueError(
+            f"{path}: says that it has {rate} samples a second, and a recording has "
+            f"{RATES.start} to {RATES.stop - 1}; get a whole copy of the file"
+        )
 
 
 def _load_wav(path: Path) -> tuple[np.ndarray, int]:
     import soundfile
 
     try:
-        channels, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as error:
+        with soundfile.SoundFile(path) as file:
+            _require_rate(path, file.samplerate)
+            _require_whole(path)
+            return file.read(dtype="float32", always_2d=True), file.samplerate
+    except soundfile.SoundFileRuntimeError as error:
+        said = getattr(error, "error_string", error)
         raise ValueError(
-            f"{path}: cannot be read as sound ({error.error_string}); get a whole copy of the file"
+            f"{path}: cannot be read as sound ({said}); get a whole copy of the file"
         ) from error
+
+
+def _require_whole(path: Path) -> None:
+    """Compare the lengths that a RIFF file promises with what is there; libsndfile does not.
+
+    A program that writes into a pipe cannot know them, and writes the largest number or none.
+    """
+    size = path.stat().st_size
     with path.open("rb") as file:
-        promised = int.from_bytes(file.read(8)[4:], "little") + 8  # bytes, by the RIFF header
-    if promised > path.stat().st_size:
-        raise ValueError(
-            f"{path}: is cut short, {path.stat().st_size} of {promised} bytes are there; "
-            "get a whole copy of the file"
-        )
-    return channels, rate
+        kind, promised = file.read(4), int.from_bytes(file.read(4), "little") + 8
+        if kind != b"RIFF" or promised in (8, 0xFFFFFFFF + 8):
+            return
+        if promised > size:
+            raise ValueError(
+                f"{path}: is cut short, {size} of {promised} bytes are there; get a whole copy of "
+                "the file"
+            )
+        file.seek(12)
+        while len(chunk := file.read(8)) == 8:
+            end = file.tell() + int.from_bytes(chunk[4:], "little")
+            if chunk[:4] == b"data" and end > promised:
+                raise ValueError(
+                    f"{path}: its sound should reach to byte {end}, and the file ends at "
+                    f"{promised}; get a whole copy of the file"
+                )
+            file.seek(end + end % 2)
 
 
 def _load_mp4(path: Path) -> tuple[np.ndarray, int]:
@@ -103,14 +159,15 @@ def _load_mp4(path: Path) -> tuple[np.ndarray, int]:
         with av.open(path, metadata_errors="replace") as container:
             if not container.streams.audio:
                 raise ValueError(f"{path}: has no sound track; use the clip's 01 mp4 or 03 wav")
-            stream = container.streams.audio[0]
+            stream = container.streams.best("audio")
+            _require_rate(path, stream.rate or 0)
             planar = av.AudioResampler(format="fltp")
+            frames = list(container.decode(stream))
             blocks = [
-                block.to_ndarray()
-                for frame in [*container.decode(stream), None]
-                for block in planar.resample(frame)
+                block.to_ndarray() for frame in [*frames, None] for block in planar.resample(frame)
             ]
             rate, promised = stream.rate, float((stream.duration or 0) * stream.time_base)
+            late = starts_late(container)
     except av.FFmpegError as error:
         raise ValueError(
             f"{path}: its sound cannot be decoded ({error.strerror}); get a whole copy of the file"
@@ -121,7 +178,34 @@ def _load_mp4(path: Path) -> tuple[np.ndarray, int]:
             f"{path}: is cut short, {len(channels) / rate:.2f} of {promised:.2f} s of sound are "
             "there; get a whole copy of the file"
         )
+    if abs(late) > APART_S:
+        apart = round(late * rate)
+        channels = np.pad(channels, ((max(apart, 0), 0), (0, 0)))[max(-apart, 0) :]
     return channels, rate
+
+
+def starts_late(container: av.container.InputContainer) -> float:
+    """Seconds from the first frame of a film's picture to its first sound; less than 0 if before.
+
+    Parameters
+    ----------
+    container : av.container.InputContainer
+        An open film.
+
+    Returns
+    -------
+    float
+        0 where it has no picture or no sound, or does not say when they begin.
+
+    Notes
+    -----
+    Taught in lesson 02.
+    """
+    streams = [container.streams.best(kind) for kind in ("audio", "video")]
+    if any(stream is None or stream.start_time is None for stream in streams):
+        return 0.0
+    sound, picture = (float(stream.start_time * stream.time_base) for stream in streams)
+    return sound - picture
 
 
 def resample(sound: np.ndarray, rate: int, target_rate: int) -> np.ndarray:
@@ -157,12 +241,16 @@ def resample(sound: np.ndarray, rate: int, target_rate: int) -> np.ndarray:
     first, taps = _kaiser_best(up, down)
     whole = len(sound) * up // down
     rounds = max(1, ceil(whole / up))  # how often each phase comes
-    silence = -first[0]  # in front: the first values' filter begins before the recording
-    after = max(0, (rounds - 1) * down + first[-1] + taps.shape[1] - len(sound))
-    windows = sliding_window_view(np.pad(sound, (silence, after)), taps.shape[1])
     kept = np.empty((rounds, up), np.float32)
-    for phase in range(up):
-        kept[:, phase] = windows[first[phase] + silence :: down][:rounds] @ taps[phase]
+    for begin in range(0, rounds, _BLOCK):  # a long recording, a block at a time
+        block = kept[begin : begin + _BLOCK]
+        # The samples that the block's filters cover; beyond the recording there is silence.
+        start = begin * down + first[0]
+        stop = (begin + len(block) - 1) * down + first[-1] + taps.shape[1]
+        covered = np.pad(sound[max(start, 0) : stop], (max(-start, 0), max(stop - len(sound), 0)))
+        windows = sliding_window_view(covered, taps.shape[1])
+        for phase in range(up):
+            block[:, phase] = windows[first[phase] - first[0] :: down][: len(block)] @ taps[phase]
     # A last sample that the recording covers only in part is zero, as in librosa.
     return np.pad(kept.ravel()[:whole], (0, ceil(len(sound) * up / down) - whole))
 
@@ -214,8 +302,19 @@ def mfcc(
     """
     import librosa
 
-    power = np.abs(librosa.stft(sound, n_fft=window, hop_length=hop)) ** 2
-    decibel = librosa.power_to_db(_mel_bands(rate, window) @ power)
+    bands = _mel_bands(rate, window)
+    padded = np.pad(sound, [(0, 0)] * (sound.ndim - 1) + [(window // 2, window // 2)])
+    frames = 1 + (padded.shape[-1] - window) // hop
+    mel = [  # of a long recording, a block at a time
+        bands @ np.abs(
+            librosa.stft(
+                padded[..., begin * hop : (min(begin + _BLOCK, frames) - 1) * hop + window],
+                n_fft=window, hop_length=hop, center=False,
+            )
+        ) ** 2
+        for begin in range(0, frames, _BLOCK)
+    ]  # fmt: skip
+    decibel = librosa.power_to_db(np.concatenate(mel, axis=-1))
     return librosa.feature.mfcc(S=decibel, n_mfcc=coefficients).astype(np.float32)
 
 

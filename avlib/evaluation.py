@@ -5,8 +5,6 @@ Taught in notebooks/05-the-accuracy-comparison.ipynb.
 
 from __future__ import annotations
 
-import codecs
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, logsumexp
 from sklearn.metrics import accuracy_score, confusion_matrix, log_loss, recall_score
 
+from avlib import files
 from avlib.features import FeatureStore
 from avlib.ravdess import EMOTIONS, ClipName
 
@@ -510,24 +509,16 @@ def read(path: str | Path, labels_from: int = 1) -> pd.DataFrame:
 
 def _blocks(path: Path) -> Iterator[pd.DataFrame]:
     """The rows of a table, a block at a time; the index is the line in the file."""
-    with path.open("rb") as file:
-        head = file.read(20_000)
-    try:
-        lines = codecs.getincrementaldecoder("utf-8-sig")().decode(head).splitlines()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: is not UTF-8 text; save it as “CSV UTF-8”") from error
-    first = lines[0] if lines else ""
-    mark = max(",;\t", key=first.count)
-    names = [name.strip().strip('"').lower() for name in first.split(mark)]
+    mark, decimal, names = files.dialect(path)
+    names = [name.lower() for name in names]
     missing = {"clip", "label", *_CHANCES} - set(names)
     if missing:
         raise ValueError(f"{path}: lacks the columns {', '.join(sorted(missing))}")
-    comma = mark != "," and len(lines) > 1 and re.search(r"\d,\d", lines[1])
     line = 2
     try:
         for block in pd.read_csv(
             path, sep=mark, names=names, header=0, encoding="utf-8-sig", chunksize=50_000,
-            dtype={"clip": "category", "label": "category"}, decimal="," if comma else ".",
+            dtype={"clip": "category", "label": "category"}, decimal=decimal,
             usecols=[name for name in names if name in _READ], skip_blank_lines=False,
         ):  # fmt: skip
             block.index = range(line, line + len(block))

@@ -170,6 +170,11 @@ def clip_mfcc(path: str | Path, recipe: Recipe) -> np.ndarray:
     Taught in lesson 02.
     """
     sound, rate = audio.load(path)
+    if len(sound) * recipe.sample_rate < recipe.analysis_window * rate:
+        raise ValueError(
+            f"{path}: lasts {len(sound) / rate:.4f} s, shorter than one analysis window; use a "
+            "whole recording"
+        )
     with _matrix_threads().limit(limits=1):  # a product's last bit depends on the threads
         resampled = audio.resample(sound, rate, recipe.sample_rate)
         coefficients = audio.mfcc(

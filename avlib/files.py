@@ -5,10 +5,12 @@ Taught in notebooks/01-explore-the-dataset.ipynb.
 
 from __future__ import annotations
 
+import codecs
 import errno
 import hashlib
 import json
 import os
+import re
 import uuid
 import warnings
 from collections.abc import Iterable, Mapping
@@ -160,6 +162,32 @@ def refuse_to_replace(path: Path, inputs: Iterable[Path] = ()) -> None:
     folder = next(place for place in path.absolute().parents if place.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         raise PermissionError(f"{path}: cannot be written, {folder} does not allow it")
+
+
+def dialect(path: Path) -> tuple[str, str, list[str]]:
+    """How a text table is written: its separator, its decimal mark, the names of its columns.
+
+    Tables are published with commas, semicolons (often with decimal commas) and tabs.
+
+    Raises
+    ------
+    ValueError
+        If it is not text in UTF-8.
+
+    Notes
+    -----
+    Taught in lesson 05.
+    """
+    with path.open("rb") as file:
+        head = file.read(20_000)
+    try:
+        lines = codecs.getincrementaldecoder("utf-8-sig")().decode(head).splitlines() or [""]
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: is not UTF-8 text; save it as “CSV UTF-8”") from error
+    mark = max(",;\t", key=lines[0].count)
+    comma = mark != "," and len(lines) > 1 and re.search(r"\d,\d", lines[1])
+    names = [name.strip().strip('"') for name in lines[0].split(mark)]
+    return mark, "," if comma else ".", names
 
 
 def seal(path: Path, content: Mapping[str, object]) -> None:

@@ -7,7 +7,6 @@ Taught in notebooks/01-explore-the-dataset.ipynb.
 
 from __future__ import annotations
 
-import json
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -28,14 +27,16 @@ _VERSION = 3  # of what is remembered
 SOUND_RATE = 48_000  # Hz
 FRAME_RATE = 30_000 / 1001  # frames a second
 SIZE = {False: (1280, 720), True: (320, 180)}  # of RAVDESS's pictures, of the practice corpus's
-SILENT = 1e-4  # of full scale: a recording that nowhere exceeds it (−80 dB) holds no voice
 # All else is worth knowing, no more.
 UNUSABLE = {"unreadable", "empty", "silent", "no sound", "changed"}
 LOST = {"missing", "wrong size", "wrong checksum"}  # to be fetched again
+_FIRST_BOXES = (b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
 LONGEST_GAP_S = 0.1  # between the ends of sound and picture
 
 
-def verify(folder: str | Path, jobs: int | None = None, progress: bool = True) -> pd.DataFrame:
+def verify(
+    folder: str | Path, jobs: int | None = None, progress: bool = True, again: bool = False
+) -> pd.DataFrame:
     """Look at every wav and mp4 file in a folder and below, and at archives of RAVDESS.
 
     Where a manifest tells what the files were when they were written, each is compared with it.
@@ -49,6 +50,8 @@ def verify(folder: str | Path, jobs: int | None = None, progress: bool = True) -
         Processes; one for each processor by default.
     progress : bool
         Show a bar.
+    again : bool
+        Open every file, whatever is remembered: a disk can change bytes and leave the time.
 
     Returns
     -------
@@ -56,7 +59,8 @@ def verify(folder: str | Path, jobs: int | None = None, progress: bool = True) -
         One row for each thing found: ``file`` (below the folder), ``finding`` (see `look`, or
         ``changed`` and ``missing``: not as the manifest has it; ``incomplete``: RAVDESS holds
         more of that actor; ``same bytes``; of an archive ``wrong size`` or ``wrong checksum``)
-        and ``detail``; sorted by file. Its ``attrs["files"]`` counts the files.
+        and ``detail``; sorted by file. Its ``attrs["files"]`` counts the files, and
+        ``attrs["remembered"]`` those that were not opened this time.
 
     Raises
     ------
@@ -77,7 +81,9 @@ def verify(folder: str | Path, jobs: int | None = None, progress: bool = True) -
     ]
     if not found:
         raise FileNotFoundError(f"{folder}: no wav or mp4 files here or below")
-    known = _examine(folder, found, jobs, progress)
+    memory = {} if again else _remembered(folder)
+    before = {name: seen["stamp"] for name, seen in memory.items() if seen["findings"] is not None}
+    known = _examine(folder, found, jobs, progress, memory=memory)
     rows = [(name, *finding) for name in known for finding in known[name]["findings"]]
     rows += _twins({name: seen["digest"] for name, seen in known.items()})
     rows += _against_manifest(listed, {name: seen["crc32"] for name, seen in known.items()})
@@ -85,6 +91,9 @@ def verify(folder: str | Path, jobs: int | None = None, progress: bool = True) -
         rows += _against_design(known)
     table = pd.DataFrame(sorted(rows), columns=["file", "finding", "detail"])
     table.attrs["files"] = len(found)
+    table.attrs["remembered"] = sum(
+        before.get(name) == seen["stamp"] for name, seen in known.items()
+    )
     return table
 
 
@@ -170,14 +179,20 @@ def _root(files: Iterable[Path]) -> Path:
 
 
 def _examine(
-    folder: Path, files: list[Path], jobs: int | None, progress: bool, opened: bool = True
+    folder: Path,
+    paths: list[Path],
+    jobs: int | None,
+    progress: bool,
+    opened: bool = True,
+    memory: dict[str, dict[str, object]] | None = None,
 ) -> dict[str, dict[str, object]]:
     """What is found in each file; only those not remembered, or changed since, are read.
 
     Where `opened` is false the checksums are enough, and nothing is decoded.
     """
-    memory, registry = _remembered(folder), archives.registry()
-    stamps = {path.relative_to(folder).as_posix(): _stamp(path) for path in files}
+    memory = _remembered(folder) if memory is None else memory
+    registry = archives.registry()
+    stamps = {path.relative_to(folder).as_posix(): _stamp(path) for path in paths}
     known = {
         name: memory[name]
         for name, stamp in stamps.items()
@@ -220,7 +235,8 @@ def look(path: str | Path, practice: bool = False) -> list[tuple[str, str]]:
     list of tuple of str
         Each a finding and its detail. ``unreadable`` (not whole, not media, or not to be decoded
         to its end), ``empty``, ``silent`` and ``no sound`` (of a 01 mp4) make a file unusable;
-        ``stereo``, ``odd rate``, ``odd size``, ``ends apart`` and ``odd name`` do not.
+        ``stereo``, ``odd rate``, ``odd size``, ``turned``, ``starts apart``, ``ends apart`` and
+        ``odd name`` do not.
 
     Notes
     -----
@@ -245,9 +261,11 @@ def _about_sound(channels: np.ndarray, rate: int) -> list[tuple[str, str]]:
         findings.append(("stereo", f"{channels.shape[1]} channels; they are averaged"))
     if rate != SOUND_RATE:
         findings.append(("odd rate", f"sound at {rate} Hz instead of {SOUND_RATE}"))
-    loudest = float(np.abs(channels).max())
-    if loudest < SILENT:
+    loudest, mixed = float(np.abs(channels).max()), float(np.abs(channels.mean(axis=1)).max())
+    if loudest < audio.SILENT:
         findings.append(("silent", f"nowhere above {loudest:.6f} of full scale"))
+    elif mixed < audio.SILENT:
+        findings.append(("silent", "its channels cancel each other out"))
     return findings
 
 
@@ -258,13 +276,16 @@ def _look_at_mp4(path: Path, practice: bool) -> list[tuple[str, str]]:
     findings = []
     try:
         with av.open(path, metadata_errors="replace") as container:
-            if not container.streams.video:
-                return [("unreadable", "has no picture")]
-            stream = container.streams.video[0]
-            packets, frames = 0, []
+            stream = container.streams.best("video")
+            if stream is None or stream.codec_context is None:
+                return [("unreadable", "has no picture that can be decoded")]
+            packets, frames, turned = 0, [], 0
+            late = audio.starts_late(container)
             for packet in container.demux(stream):
                 packets += packet.size > 0
-                frames += [(frame.time, frame.width, frame.height) for frame in packet.decode()]
+                for frame in packet.decode():
+                    frames.append((frame.time, frame.width, frame.height))
+                    turned = frame.rotation
             rate, promised = float(stream.average_rate or 0), stream.frames
             heard = bool(container.streams.audio)
     except av.FFmpegError as error:
@@ -279,6 +300,13 @@ def _look_at_mp4(path: Path, practice: bool) -> list[tuple[str, str]]:
         findings.append(("odd size", f"{width} × {height} pixels instead of {wanted}"))
     if abs(rate - FRAME_RATE) > 0.01:
         findings.append(("odd rate", f"{rate:.3f} frames a second instead of {FRAME_RATE:.3f}"))
+    if turned:
+        findings.append(("turned", f"by {turned} degrees; it is turned back"))
+    if abs(late) > audio.APART_S:
+        which = "later" if late > 0 else "earlier"
+        findings.append(
+            ("starts apart", f"the sound starts {abs(late):.2f} s {which}; they are aligned")
+        )
     if heard:
         channels, sound_rate = audio.load_channels(path)
         findings += _about_sound(channels, sound_rate)
@@ -295,6 +323,8 @@ def _promised_size(path: Path) -> int:
     """Where the last box of an mp4 file ends: the file is a row of boxes, each with its length."""
     end, size = 0, path.stat().st_size
     with path.open("rb") as file:
+        if file.read(8)[4:] not in _FIRST_BOXES:
+            return 0  # another kind of film; its decoder will tell
         while end < size:
             file.seek(end)
             length = int.from_bytes(file.read(4), "big")
@@ -318,34 +348,41 @@ def _look(
     folder: Path, name: str, archive: archives.Archive | None, practice: bool, opened: bool
 ) -> tuple[str, list[tuple[str, str]] | None, str, int]:
     path, found = folder / name, None
-    if opened:
-        found = look(path, practice) if archive is None else archives.faults(path, archive)
-    return name, found, archives.md5(path), manifest.crc32(path)
+    try:
+        if opened:
+            found = look(path, practice) if archive is None else archives.faults(path, archive)
+        return name, found, archives.md5(path), manifest.crc32(path)
+    except OSError as error:  # may not be read, or gone meanwhile: the others go on
+        return name, [("unreadable", f"cannot be read ({error.strerror})")], "", -1
 
 
 def _stamp(path: Path) -> list[int]:
-    status = path.stat()
+    try:
+        status = path.stat()
+    except OSError:  # gone meanwhile
+        return [-1, -1]
     return [status.st_size, status.st_mtime_ns]
 
 
 def _remembered(folder: Path) -> dict[str, dict[str, object]]:
     try:
-        content = json.loads((folder / MEMORY).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):  # no memory, or one that was damaged: look anew
+        content = files.unseal(folder / MEMORY, {"version": int, "files": dict})
+    except (OSError, files.DamagedError):  # no memory, or one that was damaged: look anew
         return {}
-    return content["files"] if content.get("version") == _VERSION else {}
+    return content["files"] if content["version"] == _VERSION else {}
 
 
 def _remember(path: Path, content: dict[str, object]) -> None:
     with suppress(OSError):  # a folder that may only be read, or a full disk: look again next time
-        files.save_json(path, content)
+        files.seal(path, content)
 
 
 def _twins(digests: dict[str, str]) -> list[tuple[str, str, str]]:
     """Files of the same bytes under two names; a second copy under one name is no riddle."""
     same = defaultdict(list)
     for name, digest in digests.items():
-        same[digest].append(name)
+        if digest:
+            same[digest].append(name)
     return [
         (name, "same bytes", f"as {others[0]}")
         for names in same.values()

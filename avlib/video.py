@@ -123,10 +123,15 @@ def _decode(
         stream.codec_context.skip_frame = "DEFAULT" if packet.pts in wanted else "NONREF"
         for frame in packet.decode():
             if frame.pts in wanted:
-                kept[frame.pts] = keep(frame.to_ndarray(format="rgb24"))
+                kept[frame.pts] = keep(_upright(frame))
         if len(kept) == len(wanted):
             break
     return kept
+
+
+def _upright(frame: av.VideoFrame) -> np.ndarray:
+    """A frame in RGB, turned as its metadata says: telephones write films on their side."""
+    return np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90) % 4)
 
 
 def duration(path: str | Path) -> float:
@@ -154,9 +159,9 @@ def duration(path: str | Path) -> float:
 
 
 def _picture_stream(container: av.container.InputContainer, path: Path) -> av.VideoStream:
-    if not container.streams.video:
+    stream = container.streams.best("video")
+    if stream is None:
         raise ValueError(f"{path}: has no picture; use the clip's 01 or 02 mp4")
-    stream = container.streams.video[0]
     if stream.codec_context is None:
         raise ValueError(
             f"{path}: its picture cannot be decoded (unknown codec); get a whole copy of the file"

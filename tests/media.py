@@ -61,6 +61,7 @@ def write_mp4(
     sound: np.ndarray | None = None,
     pixels: str = "yuv420p",
     index_first: bool = False,
+    sound_from: float = 0.0,
 ) -> Path:
     """Write numbered frames shown from `times` on (96 at 29.97 Hz if None, none if empty)."""
     times = [number / NTSC for number in range(96)] if times is None else times
@@ -79,7 +80,7 @@ def write_mp4(
             container.mux(picture.encode())
         if sound is not None:
             block = av.AudioFrame.from_ndarray(sound[None], format="fltp", layout="mono")
-            block.sample_rate, block.pts = RATE, 0
+            block.sample_rate, block.pts = RATE, round(sound_from * RATE)
             container.mux(voice.encode(block))
             container.mux(voice.encode())
     return path

@@ -15,7 +15,7 @@ NAMES = ravdess.speech_names([1, 2])[:5]
 
 def write(path: Path, **changes: object) -> Path:
     """A table of three action units for five clips."""
-    rows = np.arange(15, dtype=float).reshape(5, 3)
+    rows = np.arange(15, dtype=float).reshape(5, 3) / 16  # exact in float32
     units = pd.DataFrame(rows, columns=["AU12_r", "AU12_c", "AU04_r"])
     found = units.assign(**({"name": [str(name) for name in NAMES], "gaze": 7} | changes))
     found.to_csv(path, index=False)
@@ -26,7 +26,9 @@ def test_columns_are_sorted_and_rows_named_by_clip(tmp_path: Path) -> None:
     found = action_units.read(write(tmp_path / "units.csv"))
     assert found.columns.to_list() == ["AU04_r", "AU12_c", "AU12_r"]
     assert found.index.to_list() == [name.clip for name in NAMES]
-    assert found.to_numpy().tolist() == [[3 * n + 2, 3 * n + 1, 3 * n] for n in range(5)]
+    assert found.to_numpy().tolist() == [
+        [(3 * n + 2) / 16, (3 * n + 1) / 16, 3 * n / 16] for n in range(5)
+    ]
     assert found.to_numpy().dtype == np.float32
 
 
@@ -46,7 +48,7 @@ def test_clips_get_their_vector_and_others_none(tmp_path: Path) -> None:
     clips = table(ravdess.speech_names([1, 2])[:7])
     joined = action_units.join(clips, write(tmp_path / "units.csv"))
     assert joined["vector"].notna().to_list() == [True] * 5 + [False] * 2
-    assert joined["vector"].iloc[1].tolist() == [5, 4, 3]
+    assert joined["vector"].iloc[1].tolist() == [5 / 16, 4 / 16, 3 / 16]
     assert "vector" not in clips
 
 
@@ -57,6 +59,10 @@ def test_clips_get_their_vector_and_others_none(tmp_path: Path) -> None:
         ({"AU12_r": [1, 2, np.inf, 4, 5]}, rf"clip {NAMES[2].clip} lacks a number"),
         ({"name": [str(NAMES[0])] * 5}, rf"clip {NAMES[0].clip} more than once"),
         ({"name": ["smile"] * 5}, "smile"),
+        ({"AU12_r": [1, 1e38, 2, 3, 4]}, rf"clip {NAMES[1].clip}: AU12_r is 1e\+38.*0 to 5"),
+        ({"AU12_c": [1, 0, -5, 0, 1]}, rf"clip {NAMES[2].clip}: AU12_c is -5.*0 to 1"),
+        ({"AU12": 1}, "the column 'AU12' looks like an action unit"),
+        ({"AU012_R": 1}, "AU12_r twice"),
     ],
 )
 def test_faulty_tables_are_refused(tmp_path: Path, changes: dict[str, object], said: str) -> None:
@@ -86,3 +92,20 @@ def test_the_real_table_has_a_row_for_every_clip_of_its_actors() -> None:
     found = action_units.read(path)
     assert found.shape == (960, 35)
     assert set(found.index) == {name.clip for name in ravdess.speech_names(range(1, 17))}
+
+
+def test_tables_are_read_as_they_are_published(tmp_path: Path) -> None:
+    wanted = action_units.read(write(tmp_path / "units.csv"))
+    whole = pd.read_csv(tmp_path / "units.csv")
+    names = {"AU12_r": "au12_R", "AU04_r": "AU4_r", "name": "Name"}
+    for number, how in enumerate(({"sep": ";", "decimal": ","}, {"sep": "\t"}, {})):
+        path = tmp_path / f"{number}.csv"
+        whole.rename(columns=names).to_csv(path, index=False, **how)
+        pd.testing.assert_frame_equal(action_units.read(path), wanted)
+
+
+@pytest.mark.parametrize("content", [b"", "name,AU12_r\n".encode("utf-16"), b"\x00\x01"])
+def test_what_is_no_table_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "units.csv").write_bytes(content)
+    with pytest.raises(ValueError, match=r"units\.csv: "):
+        action_units.read(tmp_path / "units.csv")

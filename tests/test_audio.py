@@ -11,7 +11,7 @@ import pytest
 import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
-from media import RATE, chirp, tone, write_mp4
+from media import NTSC, RATE, chirp, tone, write_mp4
 
 from avlib import audio
 
@@ -160,3 +160,90 @@ def test_an_mp4_that_was_cut_short_is_refused(
 
 def test_an_mp4_without_sound_is_refused(tmp_path: Path) -> None:
     assert "no sound track" in refused(write_mp4(tmp_path / "silent.mp4"))
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(np.nan, "nan times full scale"), (np.inf, "inf times"), (1e30, r"1e\+30 times full scale")],
+)
+def test_samples_that_are_no_sound_are_refused(tmp_path: Path, value: float, said: str) -> None:
+    sound = tone(220)
+    sound[70_000] = value
+    soundfile.write(tmp_path / "clip.wav", sound, RATE, subtype="FLOAT")
+    assert re.search(said, refused(tmp_path / "clip.wav"))
+
+
+@pytest.mark.parametrize("rate", [0x7FFFFFF1, 1, 3999, 1_000_003])
+def test_a_rate_that_no_recording_has_is_refused_before_anything_is_read(
+    tmp_path: Path, rate: int
+) -> None:
+    path = tmp_path / "clip.wav"
+    soundfile.write(path, tone(220), RATE)
+    content = bytearray(path.read_bytes())
+    content[24:28] = rate.to_bytes(4, "little")
+    path.write_bytes(content)
+    assert f"{rate} samples a second" in refused(path)
+
+
+def test_channels_that_cancel_each_other_are_refused(tmp_path: Path) -> None:
+    left = tone(220)
+    soundfile.write(tmp_path / "two.wav", np.stack([left, -left], axis=1), RATE)
+    assert "cancel each other out" in refused(tmp_path / "two.wav")
+
+
+def test_sound_that_reaches_beyond_the_files_end_is_refused(tmp_path: Path) -> None:
+    """What follows the samples, a title say, would be read as sound."""
+    path = tmp_path / "clip.wav"
+    soundfile.write(path, tone(220), RATE)
+    content = bytearray(path.read_bytes())
+    at = content.index(b"data") + 4
+    content[at : at + 4] = (int.from_bytes(content[at : at + 4], "little") + 100).to_bytes(
+        4, "little"
+    )
+    path.write_bytes(content)
+    assert "its sound should reach to byte" in refused(path)
+
+
+@pytest.mark.parametrize("form", ["FLAC", "AIFF", "W64", "RF64", "CAF"])
+def test_other_forms_of_sound_are_read_under_the_name_of_a_wav(tmp_path: Path, form: str) -> None:
+    path = tmp_path / "clip.wav"
+    soundfile.write(path, tone(220), RATE, format=form, subtype="PCM_16")
+    sound, rate = audio.load(path)
+    assert rate == RATE
+    np.testing.assert_allclose(sound, tone(220), atol=1e-4)
+
+
+def test_a_wav_that_was_written_into_a_pipe_is_read(tmp_path: Path) -> None:
+    """Whoever writes into a pipe cannot know the lengths, and writes the largest number."""
+    path = tmp_path / "clip.wav"
+    soundfile.write(path, tone(220), RATE)
+    content = bytearray(path.read_bytes())
+    for at in (4, content.index(b"data") + 4):
+        content[at : at + 4] = b"\xff" * 4
+    path.write_bytes(content)
+    np.testing.assert_allclose(audio.load(path)[0], tone(220), atol=1e-4)
+
+
+@pytest.mark.parametrize("late", [0.98, -0.5])
+def test_sound_and_picture_that_begin_apart_are_aligned(tmp_path: Path, late: float) -> None:
+    """Time 0 is that of the first frame."""
+    wanted, rest = chirp(3.2, RATE), max(-late, 0.0)
+    times = [rest + number / NTSC for number in range(96)]
+    film = write_mp4(tmp_path / "late.mp4", times, sound=wanted, sound_from=max(late, 0.0))
+    sound, _ = audio.load(film)
+    place, length = RATE + RATE // 2, RATE // 4  # a quarter of a second, well inside
+    heard_at = np.correlate(sound, wanted[place : place + length], "valid").argmax() / RATE
+    assert heard_at == pytest.approx(place / RATE + late, abs=0.005)  # mp4 counts milliseconds
+    if late > 0:
+        assert np.abs(sound[: round((late - 0.05) * RATE)]).max() < 1e-3
+
+
+def test_a_long_recording_is_worked_on_in_blocks_to_the_same_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sound = chirp(3.2, RATE)
+    whole = audio.resample(sound, RATE, TARGET)
+    mfccs = audio.mfcc(whole, TARGET)
+    monkeypatch.setattr(audio, "_BLOCK", 13)
+    np.testing.assert_allclose(audio.resample(sound, RATE, TARGET), whole, atol=1e-6)
+    np.testing.assert_allclose(audio.mfcc(whole, TARGET), mfccs, atol=1e-3)

@@ -99,6 +99,30 @@ def test_a_clip_shorter_than_the_recipe_asks_for_is_refused_by_name(tmp_path: Pa
         features.clip_pairs(tmp_path / "brief.mp4", PAPER)
 
 
+def test_a_sound_shorter_than_one_window_is_refused_by_name(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "blip.wav", tone(220, seconds=0.01), RATE)
+    with pytest.raises(ValueError, match=r"blip\.wav: lasts 0\.0100 s, shorter than one analysis"):
+        features.clip_mfcc(tmp_path / "blip.wav", PAPER)
+
+
+@pytest.mark.parametrize("skip", [False, True])
+def test_a_recording_of_nan_is_named_or_left_out(
+    few: pd.DataFrame, tmp_path: Path, skip: bool
+) -> None:
+    sound = tone(220)
+    sound[5] = np.nan
+    soundfile.write(few["sound"].iloc[2], sound, RATE, subtype="FLOAT")
+    if skip:
+        store = build(ravdess.index(tmp_path), tmp_path / "store", skip_faulty=True)
+        assert list(store.header["left_out"]) == [few["clip"].iloc[2]]
+        assert np.isfinite(store.mfcc).all()
+    else:
+        with pytest.raises(
+            ValueError, match=rf"1 of 8 .*\n.*{few['sound'].iloc[2].name}.*nan times"
+        ):
+            build(ravdess.index(tmp_path), tmp_path / "store")
+
+
 def test_an_unknown_preset_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ValueError, match=r"'papper'.*paper, sequence"):
         Recipe.preset("papper")

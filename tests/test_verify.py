@@ -1,5 +1,7 @@
 """Every fault that a folder of recordings can have is found, named, and found once."""
 
+import os
+import re
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -39,8 +41,10 @@ def cut(path: Path, share: float) -> None:
         (tone(220, rate=44_100), 44_100, ["odd rate"]),
         (np.zeros(RATE), RATE, ["silent"]),
         (np.zeros(0), RATE, ["empty"]),
+        (np.stack([tone(220), -tone(220)], axis=1), RATE, ["silent", "stereo"]),
+        (tone(220), 1000, ["unreadable"]),
     ],
-    ids=["whole", "stereo", "44.1 kHz", "silent", "empty"],
+    ids=["whole", "stereo", "44.1 kHz", "silent", "empty", "cancelling", "1 kHz"],
 )
 def test_sound_files(tmp_path: Path, sound: np.ndarray, rate: int, findings: list[str]) -> None:
     soundfile.write(tmp_path / NAME, sound, rate)
@@ -216,3 +220,59 @@ def test_on_real_speech_it_finds_the_known_oddities_and_nothing_else(
         "stereo": {"03-01-02-01-01-02-01", "03-01-08-01-02-02-01", "03-01-02-01-02-02-05"},
         "same bytes": {"03-01-03-01-02-01-07", "03-01-03-01-02-02-07"},
     }
+
+
+def test_a_change_that_left_size_and_time_is_found_on_request(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    path = tmp_path / NAME
+    soundfile.write(path, tone(220), RATE)
+    assert main(["verify", str(tmp_path)]) == 0
+    assert "earlier look" not in capsys.readouterr().out
+    before = path.stat()
+    path.write_bytes(bytes(before.st_size))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert main(["verify", str(tmp_path)]) == 0
+    assert "1 of them were opened at an earlier look" in capsys.readouterr().out
+    assert main(["verify", str(tmp_path), "--again"]) == 1
+    assert "unreadable" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "", "[]", "null", "{}", '{"version": 3}', '{"version": 3, "files": []}',
+        '{"version": 3, "files": {"a.wav": {}}}', '{"version": 3, "files": {"a.wav": 1}}',
+    ],
+)  # fmt: skip
+def test_a_memory_of_another_form_is_forgotten(tmp_path: Path, content: str) -> None:
+    soundfile.write(tmp_path / NAME, tone(220), RATE)
+    (tmp_path / verify.MEMORY).write_text(content.replace("a.wav", NAME))
+    assert found_in(tmp_path) == []
+    assert found_in(tmp_path) == []
+
+
+def test_a_file_that_cannot_be_read_does_not_stop_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = str(ravdess.ClipName(3, 1, 3, 1, 1, 1, 2)) + ".wav"
+    for name in (NAME, other):
+        soundfile.write(tmp_path / name, tone(220), RATE)
+    look = verify.look
+
+    def locked(path: Path, practice: bool) -> list[tuple[str, str]]:
+        if path.name == NAME:
+            raise PermissionError(13, "Permission denied", str(path))
+        return look(path, practice)
+
+    monkeypatch.setattr(verify, "look", locked)
+    found = verify.verify(tmp_path, jobs=1, progress=False)
+    rows = found[found["finding"] == "unreadable"]
+    assert rows["file"].tolist() == [NAME]
+    assert rows["detail"].tolist() == ["cannot be read (Permission denied)"]
+
+
+def test_films_that_begin_apart_are_told(tmp_path: Path) -> None:
+    film = write_mp4(tmp_path / "film.mp4", sound=tone(220), sound_from=0.98)
+    said = dict(verify.look(film))["starts apart"]
+    assert re.fullmatch(r"the sound starts 0\.9[5-9] s later; they are aligned", said)

@@ -9,6 +9,7 @@ from fractions import Fraction
 from itertools import accumulate, pairwise
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from conftest import REAL
@@ -230,3 +231,40 @@ def test_a_film_whose_codec_nobody_knows_is_refused(tmp_path: Path, read: object
     path.write_bytes(path.read_bytes().replace(b"avc1", b"zzzz"))
     with pytest.raises(ValueError, match=r"odd\.mp4.*whole copy"):
         read(path)
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg")
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_a_film_on_its_side_is_turned_as_players_turn_it(tmp_path: Path, degrees: int) -> None:
+    upright = write_mp4(tmp_path / "upright.mp4", size=(320, 180), colour=(200, 60, 20))
+    turned = tmp_path / "turned.mp4"
+    quiet = ["ffmpeg", "-v", "error", "-y"]
+    # The metadata alone, the pixels as they are.
+    marked = subprocess.run(
+        [*quiet, "-i", upright, "-c", "copy", "-metadata:s:v:0", f"rotate={degrees}", turned],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert marked.returncode == 0, marked.stderr
+    raw = ["-frames:v", "1", "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
+    shown = subprocess.run([*quiet, "-i", turned, *raw], capture_output=True, check=True).stdout
+    (found,) = video.frames_at(turned, [0.0])
+    assert found.shape == ((320, 180, 3) if degrees % 180 else (180, 320, 3))
+    assert np.abs(np.frombuffer(shown, np.uint8).reshape(found.shape) - found.astype(int)).max() < 9
+
+
+def test_a_cover_picture_is_no_film(tmp_path: Path) -> None:
+    """Of several video streams the film is taken, not a still that is attached to it."""
+    film = write_mp4(tmp_path / "film.mp4")
+    both = tmp_path / "both.mp4"
+    with av.open(film) as source, av.open(both, "w") as target:
+        cover = target.add_stream("mjpeg", rate=1)
+        cover.width, cover.height, cover.pix_fmt = 32, 18, "yuvj420p"
+        cover.disposition = av.stream.Disposition.attached_pic
+        moving = target.add_stream_from_template(source.streams.video[0])
+        still = av.VideoFrame.from_ndarray(numbered_frame(0, (32, 18), GREY))
+        target.mux([*cover.encode(still), *cover.encode()])
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = moving
+                target.mux(packet)
+    assert number_on(video.frames_at(both, [1.0])[0]) == number_on(video.frames_at(film, [1.0])[0])
