@@ -35,9 +35,9 @@ def main(arguments: list[str] | None = None) -> int:
     if "--" in arguments:  # what follows belongs to JupyterLab
         cut = arguments.index("--")
         arguments, passed_on = arguments[:cut], arguments[cut + 1 :]
+    _speak_any_encoding()
     options = _parser().parse_args(arguments)
     options.passed_on = passed_on
-    _speak_any_encoding()
     try:
         _check_result(options)
         return options.command(options)
@@ -47,7 +47,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"avlib {options.name}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        goes_on = options.name in _GO_ON or getattr(options, "experiment", None) in _KEPT
+        goes_on = (options.name in _GO_ON and not getattr(options, "report", None)) or getattr(
+            options, "experiment", None
+        ) in _KEPT
         said = "; run it again to go on" if goes_on else ""
         print(f"avlib {options.name}: interrupted{said}", file=sys.stderr)
         return 130
@@ -759,6 +761,9 @@ def _lessons(options: argparse.Namespace) -> int:
     if unknown:
         raise ValueError(f"there is no lesson {unknown[0]!r}; choose from {', '.join(lessons)}")
     chosen = [lessons[number] for number in options.only] or list(lessons.values())
+    for folder in (options.keep, options.html):
+        if folder is not None and folder.exists() and folder.samefile(course.home() / "notebooks"):
+            raise FileExistsError(f"{folder}: holds the lessons themselves; name another folder")
     course.recordings()
     course.hand_on()
     with tempfile.TemporaryDirectory() as place:

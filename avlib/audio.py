@@ -25,7 +25,7 @@ RATES = range(4_000, 384_001)  # Hz, that a recording can have
 LOUDEST = 10.0  # times full scale; a float file can hold anything, a recording cannot
 SILENT = 1e-4  # of full scale: a recording that nowhere exceeds it (−80 dB) holds no voice
 APART_S = 0.05  # sound and picture of a film that begin so far apart are brought together
-_BLOCK = 8192  # rounds of the resampler at once, frames of a spectrogram; no RAVDESS clip has more
+_BLOCK = 2048  # resampler rounds or spectrogram frames at once; no RAVDESS clip has more
 
 
 def load(path: str | Path) -> tuple[np.ndarray, int]:
@@ -59,7 +59,7 @@ def load(path: str | Path) -> tuple[np.ndarray, int]:
     if channels.shape[1] == 1:
         return channels[:, 0], rate
     sound = channels.mean(axis=1)
-    if np.abs(sound).max() < SILENT <= np.abs(channels).max():
+    if _loudest(sound) < SILENT <= _loudest(channels):
         raise ValueError(
             f"{path}: its channels cancel each other out; keep one of them (`sox` or Audacity "
             "can), and use that"
@@ -94,13 +94,18 @@ def load_channels(path: str | Path) -> tuple[np.ndarray, int]:
     channels, rate = _load_mp4(path) if path.suffix.lower() == ".mp4" else _load_wav(path)
     if channels.shape[0] == 0:
         raise ValueError(f"{path}: holds no sound samples; get a whole copy of the file")
-    loudest = float(np.abs(channels).max())
+    loudest = _loudest(channels)
     if not loudest <= LOUDEST:  # NaN, too
         raise ValueError(
             f"{path}: holds samples of {loudest:g} times full scale, which is no sound; get a "
             "whole copy of the file"
         )
     return channels, rate
+
+
+def _loudest(sound: np.ndarray) -> float:
+    """How far the samples reach from zero; without a copy of them all, as `abs` would make."""
+    return float(max(sound.max(), -sound.min()))
 
 
 def _require_rate(path: Path, rate: int) -> None:

@@ -153,12 +153,19 @@ def refuse_to_replace(path: Path, inputs: Iterable[Path] = ()) -> None:
     if path.exists():
         if any(each.exists() and path.samefile(each) for each in inputs):
             raise FileExistsError(f"{path}: is read by this command; name another file")
+        # A lesson and the header of a store are JSON, too; an empty file is mktemp's.
+        if not path.is_file() or (path.stat().st_size and path.suffix.lower() != ".json"):
+            raise FileExistsError(
+                f"{path}: is there already and is no earlier result; name a new file, or a .json"
+            )
         try:
-            json.loads(path.read_bytes())
+            found = json.loads(path.read_bytes() or b"{}")
         except (ValueError, RecursionError) as error:
             raise FileExistsError(
                 f"{path}: is there and holds no JSON, so it is no earlier result; name another file"
             ) from error
+        if isinstance(found, dict) and ("digest" in found or "nbformat" in found):
+            raise FileExistsError(f"{path}: is not a result; name another file")
     folder = next(place for place in path.absolute().parents if place.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         raise PermissionError(f"{path}: cannot be written, {folder} does not allow it")

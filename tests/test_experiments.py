@@ -235,7 +235,7 @@ def measured(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> FeatureS
     units = pd.DataFrame({"name": [f"01-{clip}" for clip in clips["clip"]]})
     for bit in range(3):
         told = clips["emotion"].to_numpy() - 1 >> bit & 1
-        units[f"AU0{bit}_r"] = told + random.normal(0, 0.2, len(clips))
+        units[f"AU0{bit}_r"] = 2 + told + random.normal(0, 0.2, len(clips))  # from 0 to 5
     units.to_csv(folder / "units.csv", index=False)
     clips = action_units.join(clips, folder / "units.csv")
     return build(clips, Recipe.preset("sequence", "vector"), folder / "store", progress=False)

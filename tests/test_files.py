@@ -54,9 +54,17 @@ def test_a_result_replaces_earlier_results_and_nothing_else(tmp_path: Path) -> N
             files.refuse_to_replace(result, inputs)
     for path, content in ((sound, b"RIFF"), (table, b"clip,label\n")):
         path.write_bytes(content)
-        with pytest.raises(FileExistsError, match=rf"{path.name}: .*no JSON"):
+        with pytest.raises(FileExistsError, match=rf"{path.name}: .*no earlier result"):
             files.refuse_to_replace(path)
         assert path.read_bytes() == content
+    for name, content in (("lesson.ipynb", '{"nbformat": 4}'), ("a.json", '{"digest": ""}')):
+        (tmp_path / name).write_text(content)
+        with pytest.raises(FileExistsError, match=name):
+            files.refuse_to_replace(tmp_path / name)
+    (tmp_path / "empty").touch()
+    files.refuse_to_replace(tmp_path / "empty")
+    with pytest.raises(FileExistsError, match="null"):
+        files.refuse_to_replace(Path(os.devnull))
     with pytest.raises(IsADirectoryError, match="is a folder"):
         files.refuse_to_replace(tmp_path)
     with pytest.raises(PermissionError, match="does not allow"):

@@ -14,6 +14,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from shown import NOTEBOOKS
 
 from avlib import ravdess
 from avlib.__main__ import main
@@ -115,6 +116,7 @@ def test_protocols_run_on_action_units_and_say_what_they_know_of_the_speaker(
         (["run", "table1", "--seeds", "3"], "--seeds: `run table1` has no use"),
         (["run", "pairing", "--seed", "3"], "--seed: `run pairing` has no use"),
         (["lessons", "00", "foo", "--html", "{empty}/pages"], "no lesson 'foo'"),
+        (["lessons", "00", "--keep", "{notebooks}"], "holds the lessons themselves"),
         (["set-repository", "a/.."], "a/..: should look like"),
         (
             ["features", "{corpus}", "--out", "{empty}/s", "--no-picture", "--action-units", "F"],
@@ -130,7 +132,15 @@ def test_bad_input_ends_in_one_clear_line(
     corpus: Path,
     capsys: pytest.CaptureFixture,
 ) -> None:
-    assert main([part.format(empty=tmp_path, corpus=corpus) for part in arguments]) == 1
+    assert (
+        main(
+            [
+                part.format(empty=tmp_path, corpus=corpus, notebooks=NOTEBOOKS[0].parent)
+                for part in arguments
+            ]
+        )
+        == 1
+    )
     message = capsys.readouterr().err
     assert said in message
     assert "Traceback" not in message
@@ -142,7 +152,7 @@ def test_a_result_never_overwrites_what_a_command_reads(
     sound = next(corpus.glob("Actor_01/*.wav"))
     before = sound.read_bytes()
     assert main(["index", str(corpus), "--json", str(sound)]) == 1
-    assert f"{sound}: is there and holds no JSON" in capsys.readouterr().err
+    assert f"{sound}: is there already and is no earlier result" in capsys.readouterr().err
     assert sound.read_bytes() == before
     table = tmp_path / "mine.csv"
     table.write_text("{}")
@@ -152,7 +162,9 @@ def test_a_result_never_overwrites_what_a_command_reads(
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp437", "cp1252"])
-@pytest.mark.parametrize("command", [["index", "{corpus}"], ["verify", "{corpus}"], ["doctor"]])
+@pytest.mark.parametrize(
+    "command", [["index", "{corpus}"], ["verify", "{corpus}"], ["doctor"], ["score", "--help"]]
+)
 def test_every_console_can_print_what_a_command_says(
     command: list[str], encoding: str, corpus: Path, tmp_path: Path
 ) -> None:
