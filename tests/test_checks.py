@@ -1,13 +1,19 @@
 """Every check lets the solution pass, tells what to do with the stub, and names real mistakes."""
 
+import decimal
+import itertools
 import re
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 
+import numpy as np
 import pandas as pd
 import pytest
+import torch
 from shown import Exercise, exercises, shown
 
 from avlib import checks
+from avlib.ravdess import EMOTIONS
 
 EXERCISES = exercises()
 # For each exercise answers that students give, and what the hint must speak of.
@@ -59,6 +65,7 @@ MISTAKES = {
         ("file_name = '03-01-07-02-01-02-07.wav'", "statement"),
         ("file_name = '3-1-7-2-2-2-7.wav'", "two digits"),
         ("file_name = 3010702020207", "quotation marks"),
+        ("file_name = '03-01-07-02-02-02-07'", r"`\.wav`"),
     ],
     "1.2": [
         ("def count_takes(clips):\n    return len(clips)", "Both repetitions"),
@@ -101,6 +108,7 @@ MISTAKES = {
         ("def analysis_frames(samples, hop=512):\n    return samples // hop", "one too few"),
         ("def analysis_frames(samples, hop=512):\n    return 1 + samples / hop", "whole"),
         ("def analysis_frames(samples, hop=512):\n    return 1 + samples // 512", "argument"),
+        ("def analysis_frames(samples, hop=512):\n    return -(-samples // hop)", "whole hops"),
         (
             "def analysis_frames(samples, hop=512):\n    return 1 + (samples - 2048) // hop",
             "centred",
@@ -227,7 +235,7 @@ MISTAKES = {
     "4.3": [
         (
             "def late_fusion(scores):\n    return (scores['audio'] + scores['image']) / 2",
-            "one scale",
+            "averaged logits",
         ),
         (
             "def late_fusion(scores):\n    return (scores['audio'].log_softmax(dim=0)"
@@ -238,6 +246,10 @@ MISTAKES = {
             "def late_fusion(scores):\n    return (scores['audio'].softmax(dim=1)"
             " + scores['image'].softmax(dim=1)) / 2",
             r"\*log\*",
+        ),
+        (
+            "def late_fusion(scores):\n    return scores['image'].log_softmax(dim=1).double()",
+            "audio head",
         ),
         (
             "def late_fusion(scores):\n    return scores['audio'].log_softmax(dim=1)"
@@ -276,6 +288,16 @@ MISTAKES = {
             "marks",
         ),
         (
+            "def colleagues_split(rows):\n    later = rows.duplicated('clip').to_numpy()\n"
+            "    return np.flatnonzero(later), np.repeat(np.flatnonzero(~later), 2)",
+            "stands twice",
+        ),
+        (
+            "def colleagues_split(rows):\n    later = rows.duplicated('clip').to_numpy()\n"
+            "    return rows[later], rows[~later]",
+            "array of numbers",
+        ),
+        (
             "def colleagues_split(rows):\n    n = np.arange(len(rows))\n"
             "    return n[n % 6 > 0], n[n % 6 == 0]",
             "every sixth",
@@ -305,6 +327,11 @@ MISTAKES = {
         ),
         (
             "def crossing(rows, train, test, column):\n"
+            "    return set(rows[column].iloc[train]) & set(rows[column].iloc[test])",
+            "no order",
+        ),
+        (
+            "def crossing(rows, train, test, column):\n"
             "    there = set(rows[column].iloc[train])\n"
             "    return [one for one in rows[column].iloc[test] if one in there]",
             "each value once",
@@ -327,6 +354,11 @@ MISTAKES = {
             "        made[actor == one] = ((own - own.mean(axis=0)) / own.std(axis=0)).T\n"
             "    return made",
             "of each clip",
+        ),
+        (
+            "def by_actor(mfcc, actor):\n    by = pd.DataFrame(mfcc).groupby(actor)\n"
+            "    return (mfcc - by.transform('mean')) / by.transform('std')",
+            "less one",
         ),
         (
             "def by_actor(mfcc, actor):\n    for one in np.unique(actor):\n"
@@ -397,3 +429,113 @@ def test_a_check_prints_its_verdict(capsys: pytest.CaptureFixture[str]) -> None:
     right, wrong = capsys.readouterr().out.splitlines()
     assert right == "✓ Exercise 4.1: right."
     assert wrong.startswith("✗ Exercise 4.1: that is with equal dimension")
+
+
+class Thorny:
+    """An answer that fails whatever is done with it."""
+
+    def __getattribute__(self, name: str) -> object:
+        if name == "__class__":
+            return Thorny
+        raise ZeroDivisionError("every name of mine fails")
+
+    def _fails(self, *_: object) -> None:
+        raise ZeroDivisionError("whatever is done with me fails")
+
+    __eq__ = __hash__ = __len__ = __iter__ = __float__ = __bool__ = __repr__ = __str__ = _fails
+    __array__ = __getitem__ = __contains__ = __index__ = _fails
+
+
+class UnspeakableError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("and this fails, too")
+
+
+def in_itself() -> list[object]:
+    endless: list[object] = []
+    endless.append(endless)
+    return endless
+
+
+def unspeakable(*_: object) -> None:
+    raise UnspeakableError
+
+
+def endless(*_: object) -> Iterator[int]:
+    yield from itertools.count()
+
+
+# What no exercise asks for. None of it may end in anything but a hint.
+HOSTILE = {
+    "no answer": None, "an empty text": "", "a text": "many", "a long text": "1" * 10_000,
+    "bytes": b"\x00\xff", "yes": True, "no": np.False_, "not a number": float("nan"),
+    "infinite": float("-inf"), "below zero": -7, "far too large": 10**400, "complex": 1 + 2j,
+    "decimal": decimal.Decimal("NaN"), "an empty list": [], "a ragged list": [[1.0], [2.0, 3.0]],
+    "a list of texts": ["0.4", "0.6"], "a list in itself": in_itself(),
+    "unequal sides": ([0], [[1, 2]]), "two numbers": (1, 2), "five empty tuples": ((),) * 5,
+    "an empty dictionary": {}, "a dictionary": {"happy": [1, 2]},
+    "a set": {(1, 2), "a"}, "an object": object(), "a class": dict, "a module": sys,
+    "a generator": endless(), "a range": range(3), "an empty array": np.array([]),
+    "three axes": np.zeros((2, 2, 2)),
+    "texts": np.array(["a", "b"]), "marks": np.array([True, False]),
+    "dates": np.array(["2020-01-01"], dtype="datetime64[D]"),
+    "records": np.zeros(3, dtype=[("a", int)]), "objects": np.array([None, {}], dtype=object),
+    "an empty table": pd.DataFrame(), "a table": pd.DataFrame({"a": ["x"], "b": [1]}),
+    "no time": pd.NaT, "missing": pd.NA, "a tensor": torch.tensor([1.0, 2.0]),
+    "with a gradient": torch.ones(9, 8, requires_grad=True) * torch.nan,
+    "sparse": torch.eye(3).to_sparse(), "of no device": torch.empty(3, device="meta"),
+    "a network": torch.nn.Linear(3, 2), "thorny": Thorny(),
+}  # fmt: skip
+FUNCTIONS = {
+    "no arguments": lambda: 1, "too many": lambda a, b, c, d, e, f, g: 1, "leaves": sys.exit,
+    "too deep": lambda *given: FUNCTIONS["too deep"](*given), "for ever": endless,
+    "unspeakable": unspeakable, "what it got": lambda *given: given,
+    "its first": lambda first=0, *_: first, "its last": lambda *given: given[-1],
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.number)
+def test_whatever_an_answer_is_the_learner_gets_a_hint(
+    exercise: Exercise, clips: pd.DataFrame
+) -> None:
+    given = (clips,) if len(exercise.arguments) == 2 else ()
+    answers: dict[str, object] = dict(FUNCTIONS)
+    for name, value in HOSTILE.items():
+        answers |= {
+            name: value,
+            f"returns {name}": lambda *_, value=value: value,
+            f"two: {name}": (value, value),
+            f"three: {name}": (value, value, value),
+            f"returns two: {name}": lambda *_, value=value: (value, value),
+            f"returns eight: {name}": lambda *_, value=value: dict.fromkeys(EMOTIONS, value),
+        }
+    for name, answer in answers.items():
+        hint = checks.judge(exercise.number, answer, *given)
+        assert hint, name
+        assert "at fault" not in hint, f"{name}: {hint}"
+        assert len(hint) < 500, name
+
+
+def test_a_judge_of_ours_that_fails_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(answer: object) -> None:
+        raise ZeroDivisionError("ours")
+
+    monkeypatch.setitem(checks.judging._judges, "9.9", fails)
+    monkeypatch.delenv("AVLIB_DEBUG", raising=False)
+    said = checks.judge("9.9", 1)
+    assert "itself is at fault, not your answer" in said
+    assert "ZeroDivisionError: ours" in said
+    monkeypatch.setenv("AVLIB_DEBUG", "1")
+    with pytest.raises(ZeroDivisionError):
+        checks.judge("9.9", 1)
+    with pytest.raises(KeyError, match=r"no exercise '7\.1'"):
+        checks.judge("7.1", 1)
+
+
+def test_an_answer_works_on_copies() -> None:
+    def widened(named: pd.DataFrame) -> float:
+        named["loudness (dB)"] = 0.0  # a judge that looked at this table would find it right
+        return 1.0
+
+    assert "came out as 1.000" in checks.judge("1.3", widened)
