@@ -3,7 +3,10 @@
 Every room is imported on first use, so that ``import avlib`` answers at once.
 """
 
+import atexit
 import os
+import shutil
+import tempfile
 from importlib import import_module
 from types import ModuleType
 
@@ -13,6 +16,12 @@ __version__ = "0.1.0"
 # notebooks that train at once on two cores slow each other ten to twenty times, not two
 # (tests/benchmarks/threads.py). OpenMP reads this once, when PyTorch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# Numba keeps what it compiles for librosa in the home folder, and librosa cannot be imported where
+# nobody can write there.
+if "NUMBA_CACHE_DIR" not in os.environ and not os.access(os.path.expanduser("~"), os.W_OK):
+    os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp(prefix="avlib-")
+    atexit.register(shutil.rmtree, os.environ["NUMBA_CACHE_DIR"], ignore_errors=True)
 
 _ROOMS = (
     "action_units",
@@ -39,6 +48,7 @@ _ROOMS = (
     "verify",
     "video",
     "weights",
+    "workers",
 )
 __all__ = ["__version__", *_ROOMS]
 

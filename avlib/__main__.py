@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 from avlib import __version__
@@ -44,14 +46,14 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, OSError, RuntimeError) as error:
         if os.environ.get("AVLIB_DEBUG"):
             raise
-        print(f"avlib {options.name}: {error}", file=sys.stderr)
+        _say(f"avlib {options.name}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         goes_on = (options.name in _GO_ON and not getattr(options, "report", None)) or getattr(
             options, "experiment", None
         ) in _KEPT
         said = "; run it again to go on" if goes_on else ""
-        print(f"avlib {options.name}: interrupted{said}", file=sys.stderr)
+        _say(f"avlib {options.name}: interrupted{said}", file=sys.stderr)
         return 130
 
 
@@ -60,6 +62,15 @@ def _speak_any_encoding() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _say(*words: object, **how: object) -> None:
+    """Print, with what a terminal would obey escaped: names of files can hold anything."""
+    told = (
+        re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", lambda control: ascii(control[0])[1:-1], str(word))
+        for word in words
+    )
+    print(*told, **how)
 
 
 def _check_result(options: argparse.Namespace) -> None:
@@ -334,7 +345,7 @@ def _findings() -> list:
 
 
 def _report(findings: list) -> int:
-    print(*findings, sep="\n")
+    _say(*findings, sep="\n")
     return int(not all(finding.ok for finding in findings))
 
 
@@ -358,7 +369,7 @@ def _practice(options: argparse.Namespace) -> int:
         whole=options.whole,
         modalities=options.modalities,
     )
-    print(f"{folder}: {len(ravdess.index(folder))} clips of the practice corpus")
+    _say(f"{folder}: {len(ravdess.index(folder))} clips of the practice corpus")
     return 0
 
 
@@ -375,12 +386,12 @@ def _practice_report(options: argparse.Namespace) -> int:
     )
     found = realism.report(clips, seed, stores, options.seeds, Training(epochs=options.epochs))
     _write_json(options, found)
-    print(
+    _say(
         f"{options.report}: practice corpus of {found['clips']} clips of {found['actors']} actors; "
         f"networks with the sequence recipe, {options.epochs} epochs, {options.seeds} seeds"
     )
     for heading, table in realism.summary(found).items():
-        print(f"\n{heading}\n{table.round(3).to_string(na_rep='')}")
+        _say(f"\n{heading}\n{table.round(3).to_string(na_rep='')}")
     return 0
 
 
@@ -390,7 +401,7 @@ def _download(options: argparse.Namespace) -> int:
     host = download.Host(options.mirror) if options.mirror else download.Host()
     if options.refresh_registry:
         found = download.differences(host)
-        print(*(found or ["the registry and the record agree"]), sep="\n")
+        _say(*(found or ["the registry and the record agree"]), sep="\n")
         return int(bool(found))
     channels = [name for name in ("speech", "song") if getattr(options, name)] or ["speech"]
     kinds = [name for name in ("audio", "video") if getattr(options, name)]
@@ -398,12 +409,12 @@ def _download(options: argparse.Namespace) -> int:
     names = archives.select(channels, kinds, actors)
     folder = options.out or course.data_folder()
     work = download.plan(names, actors, folder, host, options.keep_archives)
-    print(work, download.LICENSE, sep="\n")
+    _say(work, download.LICENSE, sep="\n")
     if work.archives:
         if not options.accept_license and not _agrees():
             raise ValueError("the licence was not accepted; nothing was fetched")
         download.fetch_all(work, host)
-    print(f"{folder}: all there. `python -m avlib verify {folder}` opens every recording.")
+    _say(f"{folder}: all there. `python -m avlib verify {folder}` opens every recording.")
     return 0
 
 
@@ -434,19 +445,19 @@ def _index(options: argparse.Namespace) -> int:
     clips = ravdess.index(options.folder)
     found = ravdess.holdings(clips)
     _write_json(options, found)
-    print(
+    _say(
         f"{options.folder}: {found['corpus']}, {found['clips']} speech clips of "
         f"{len(found['actors'])} actors (RAVDESS holds {found['expected']} of these actors)"
     )
-    print(f"  with sound {found['with_sound']}, with picture {found['with_picture']}")
+    _say(f"  with sound {found['with_sound']}, with picture {found['with_picture']}")
     if found["pictures_from_silent_films"]:
-        print(f"  {found['pictures_from_silent_films']} pictures from films without sound (02)")
+        _say(f"  {found['pictures_from_silent_films']} pictures from films without sound (02)")
     if found["sound_from_films"]:
-        print(f"  {found['sound_from_films']} sounds from films, for want of a wav (03)")
+        _say(f"  {found['sound_from_films']} sounds from films, for want of a wav (03)")
     for emotion, count in found["emotions"].items():
-        print(f"  {emotion:<10} {count:4d}")
+        _say(f"  {emotion:<10} {count:4d}")
     if found["missing"]:
-        print(f"  missing {len(found['missing'])}: {', '.join(found['missing'][:5])} …")
+        _say(f"  missing {len(found['missing'])}: {', '.join(found['missing'][:5])} …")
     return 0
 
 
@@ -458,11 +469,11 @@ def _verify(options: argparse.Namespace) -> int:
     listed = found.to_dict("records")
     _write_json(options, {"files": found.attrs["files"], "counts": counts, "found": listed})
     for file, finding, detail in found.itertuples(index=False):
-        print(f"{finding:<11} {file}: {detail}")
+        _say(f"{finding:<11} {file}: {detail}")
     said = ", ".join(f"{count} {finding}" for finding, count in counts.items()) or "nothing found"
-    print(f"{options.folder}: {found.attrs['files']} files opened to their end; {said}")
+    _say(f"{options.folder}: {found.attrs['files']} files opened to their end; {said}")
     if found.attrs["remembered"]:
-        print(
+        _say(
             f"{found.attrs['remembered']} of them were opened at an earlier look, and have the "
             "size and time that they had then (`--again` opens these too)"
         )
@@ -499,9 +510,9 @@ def _features(options: argparse.Namespace) -> int:
         )
     }
     _write_json(options, store.header | shapes)
-    print(f"{store.folder}: " + ", ".join(f"{name} {shape}" for name, shape in shapes.items()))
+    _say(f"{store.folder}: " + ", ".join(f"{name} {shape}" for name, shape in shapes.items()))
     for clip, reason in store.header["left_out"].items():
-        print(f"  left out {clip}: {reason}")
+        _say(f"  left out {clip}: {reason}")
     return 0
 
 
@@ -584,14 +595,14 @@ def _print_kept(result: dict, options: argparse.Namespace) -> None:
     from avlib import experiments
 
     folds = "one tenth tested" if result["folds"] is None else f"{result['folds']} folds"
-    print(
+    _say(
         f"{result['experiment']}, measured on {_the(result['measured_on'])}: {result['clips']} "
         f"clips of {len(result['actors'])} actors, {options.recipe} recipe, faces by "
         f"{_FACES[result['recipe']['visual']]}, {folds}, {options.epochs} epochs, "
         f"{len({run['seed'] for run in result['runs']})} seeds; by clip, 95 % intervals over actors"
     )
-    print(_standard(result))
-    print(experiments.protocol_table(result).to_string(float_format="%.3f", na_rep=""))
+    _say(_standard(result))
+    _say(experiments.protocol_table(result).to_string(float_format="%.3f", na_rep=""))
 
 
 _FACES = {"pairs": "frame pairs", "vector": "action units"}
@@ -623,21 +634,21 @@ def _the(corpus: str) -> str:
 def _print_table1(result: dict) -> None:
     from avlib import experiments
 
-    print(_heading(result, "Table I (per cent)"))
-    print(experiments.summary(result).to_string())
+    _say(_heading(result, "Table I (per cent)"))
+    _say(experiments.summary(result).to_string())
     tested = result["split"]["test"]
-    print(f"The test side holds {tested['clips']} clips of actors {tested['actors']}.")
+    _say(f"The test side holds {tested['clips']} clips of actors {tested['actors']}.")
 
 
 def _print_folds(result: dict) -> None:
-    print(_heading(result, "Audio network"))
+    _say(_heading(result, "Audio network"))
     for number, fold in enumerate(result["folds"], 1):
-        print(
+        _say(
             f"  fold {number}: accuracy {fold['clip_accuracy']:.3f}, UAR {fold['uar']:.3f}, "
             f"{fold['clips']} clips of actors {fold['actors']}"
         )
     together = result["test"]
-    print(
+    _say(
         f"  together: accuracy {together['clip_accuracy']:.3f}, UAR {together['uar']:.3f}, "
         f"{together['clips']} clips"
     )
@@ -650,7 +661,7 @@ def _audit(options: argparse.Namespace) -> int:
         raise ValueError(f"--seeds {options.seeds}: should be 1 or more")
     found = experiments.audit(options.folder, options.split, range(options.seeds))
     _write_json(options, found)
-    print(
+    _say(
         f"{found['measured_on']}: {found['rows']} {found['what']}, split by {options.split}, "
         f"{options.seeds} splits.\nShare of the test side for which the training side holds "
         "(mean, least, most):"
@@ -661,7 +672,7 @@ def _audit(options: argparse.Namespace) -> int:
             if shares is None
             else "{mean:.4f}  {least:.4f}  {most:.4f}".format_map(shares)
         )
-        print(f"  {what:<30} {told}")
+        _say(f"  {what:<30} {told}")
     return 0
 
 
@@ -686,7 +697,7 @@ def _score(options: argparse.Namespace) -> int:
         found["always the most frequent of the other folds"] = evaluation.judged(pd.concat(common))
     parts = {name: evaluation.each(answers, of) for name, of in _EACH.items()}
     _write_json(options, found | {name: part.to_dict("index") for name, part in parts.items()})
-    print(f"{options.predictions}: {len(answers)} clips of {answers['actor'].nunique()} actors")
+    _say(f"{options.predictions}: {len(answers)} clips of {answers['actor'].nunique()} actors")
     for count, said in (
         (answers.attrs["rows"] - len(answers), "rows more than clips: those about one clip joined"),
         (answers.attrs["rounded"], "rows whose probabilities were rounded: scaled to add up to 1"),
@@ -696,11 +707,11 @@ def _score(options: argparse.Namespace) -> int:
         ),
     ):
         if count:
-            print(f"  {count} {said}")
-    print(pd.DataFrame(found).T.to_string(float_format="%.3f", na_rep=""))
-    print("Intervals: 95 %, over actors, from three actors on. Calibration error: ten equal bins.")
+            _say(f"  {count} {said}")
+    _say(pd.DataFrame(found).T.to_string(float_format="%.3f", na_rep=""))
+    _say("Intervals: 95 %, over actors, from three actors on. Calibration error: ten equal bins.")
     for part in parts.values():
-        print("\n" + part.to_string(float_format="%.3f"))
+        _say("\n" + part.to_string(float_format="%.3f"))
     return 0
 
 
@@ -736,18 +747,18 @@ def _bench(options: argparse.Namespace) -> int:
     }
     rows, failed = [], []
     for name in options.only or _BENCHES:
-        print(f"{name} …", file=sys.stderr, flush=True)
+        _say(f"{name} …", file=sys.stderr, flush=True)
         try:
             rows += benches[name]()
         except (ValueError, OSError, RuntimeError) as error:  # what is measured is kept
             failed.append(f"{name}: {error}")
     machine = bench.machine()
-    print(f"Medians of {repeats} on {corpus}; " + ", ".join(f"{k} {v}" for k, v in machine.items()))
-    print(bench.table(rows).to_string(index=False, na_rep="", max_colwidth=None))
+    _say(f"Medians of {repeats} on {corpus}; " + ", ".join(f"{k} {v}" for k, v in machine.items()))
+    _say(bench.table(rows).to_string(index=False, na_rep="", max_colwidth=None))
     result = {"measured_on": corpus, "repeats": repeats, **machine}
     _write_json(options, result | {"rows": [asdict(row) for row in rows], "failed": failed})
     for said in failed:
-        print(f"avlib bench: {said}", file=sys.stderr)
+        _say(f"avlib bench: {said}", file=sys.stderr)
     return int(bool(failed))
 
 
@@ -772,18 +783,19 @@ def _lessons(options: argparse.Namespace) -> int:
 
 def _run_lessons(options: argparse.Namespace, chosen: list[Path], executed: Path) -> int:
     from nbclient.exceptions import CellExecutionError
+    from nbconvert.filters import strip_ansi
 
     from avlib import course, pages
 
     seconds = {}
     for notebook in chosen:
-        print(f"{notebook.name} …", end=" ", flush=True)
+        _say(f"{notebook.name} …", end=" ", flush=True)
         try:
             seconds[notebook.name] = course.run_lesson(notebook, executed)
         except CellExecutionError as error:
-            print(f"failed\n{error}")
+            _say(f"failed\n{strip_ansi(str(error))}")
             return 1
-        print(f"{seconds[notebook.name]:.0f} s")
+        _say(f"{seconds[notebook.name]:.0f} s")
         if options.stamp:
             course.stamp(notebook, seconds[notebook.name])
             images = notebook.parent / "images"
@@ -796,7 +808,7 @@ def _run_lessons(options: argparse.Namespace, chosen: list[Path], executed: Path
     lessons = [executed / notebook.name for notebook in chosen]
     written = pages.write(lessons, chosen[0].parent / "README.md", options.html)
     faults = pages.faults(options.html)
-    print(*faults, f"{options.html}: {len(written)} pages, {len(faults)} faults", sep="\n")
+    _say(*faults, f"{options.html}: {len(written)} pages, {len(faults)} faults", sep="\n")
     return int(bool(faults))
 
 
@@ -804,10 +816,15 @@ def _set_repository(options: argparse.Namespace) -> int:
     from avlib import course, release
 
     changed = release.set_repository(options.repository, course.home())
-    print(*(path.relative_to(course.home()) for path in changed), sep="\n")
-    print(f"{len(changed)} files now name {options.repository}; install again: pip install -e .")
+    _say(*(path.relative_to(course.home()) for path in changed), sep="\n")
+    _say(f"{len(changed)} files now name {options.repository}; install again: pip install -e .")
     return 0
 
 
 if __name__ == "__main__":
+    # `kill` ends a command as Ctrl-C does: it tidies up, and ends the processes that it started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    warnings.showwarning = lambda said, *_, **__: _say(f"avlib: {said}", file=sys.stderr)
+    # After `kill -9` the processes that are left tidy up; their warnings would help nobody.
+    os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker")
     sys.exit(main())

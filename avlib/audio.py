@@ -6,6 +6,7 @@ Paper section: each recording is resampled with "Kaiser Best" and described by i
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
 from math import ceil, gcd
 from pathlib import Path
@@ -120,7 +121,8 @@ def _load_wav(path: Path) -> tuple[np.ndarray, int]:
     import soundfile
 
     try:
-        with soundfile.SoundFile(path) as file:
+        # On Linux a name is bytes, which soundfile would read as UTF-8.
+        with soundfile.SoundFile(path if os.name == "nt" else os.fsencode(path)) as file:
             _require_rate(path, file.samplerate)
             _require_whole(path)
             return file.read(dtype="float32", always_2d=True), file.samplerate

@@ -133,6 +133,8 @@ def start(lesson: str = __version__) -> Path:
     ------
     release.OtherReleaseError
         If another version is installed; says what to run.
+    ValueError
+        If no actor among the recordings shows all eight emotions.
 
     Notes
     -----
@@ -153,6 +155,13 @@ def start(lesson: str = __version__) -> Path:
             )
     folder = recordings()
     clips = ravdess.index(folder)
+    if not _shows_all_emotions(clips[clips["sound"].notna()]):
+        raise ValueError(
+            f"{folder}: {len(clips)} clips, and no actor among them with a strong clip, with "
+            "sound, of every emotion, which the lessons compare. `python -m avlib download --audio "
+            "--video --actors 1` fetches a whole actor. To see the practice corpus, name an empty "
+            "folder in AVLIB_DATA."
+        )
     print(
         f"avlib {__version__} · torch {version('torch')} · device {loaders.best_device()} · "
         f"{len(clips)} clips of {ravdess.corpus(clips)} in {folder}"
@@ -160,8 +169,14 @@ def start(lesson: str = __version__) -> Path:
     return folder
 
 
+def _shows_all_emotions(clips: pd.DataFrame) -> bool:
+    """Whether an actor has a clip of each emotion, strong wherever RAVDESS has it strong."""
+    strong = clips[(clips["intensity"] == 2) | (clips["emotion"] == 1)]
+    return bool((strong.groupby("actor")["emotion"].nunique() == len(ravdess.EMOTIONS)).any())
+
+
 def with_picture(clips: pd.DataFrame) -> pd.DataFrame:
-    """The clips that hold a picture; those of the practice corpus where none does.
+    """The clips that hold a picture; those of the practice corpus where no actor has them all.
 
     RAVDESS's sound comes as one archive and its picture as twenty-four large ones. With the sound
     alone, the lessons show pictures from the practice corpus, and this says so.
@@ -180,12 +195,13 @@ def with_picture(clips: pd.DataFrame) -> pd.DataFrame:
     Used in lessons 00 to 05.
     """
     pictured = clips[clips["picture"].notna()]
-    if len(pictured):
+    if _shows_all_emotions(pictured):
         return pictured
     from avlib import practice
 
     folder = data_folder() / "practice"
-    print("No video among these recordings: the picture half uses the practice corpus.")
+    films = f"{len(pictured)} films" if len(pictured) else "No video"
+    print(f"{films} among these recordings: the picture half uses the practice corpus.")
     return ravdess.index(practice.write(folder))
 
 

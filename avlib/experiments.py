@@ -8,7 +8,6 @@ Taught in notebooks/05-the-accuracy-comparison.ipynb.
 from __future__ import annotations
 
 import hashlib
-import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -21,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from joblib import Parallel, delayed
+from joblib import delayed
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -39,6 +38,7 @@ from avlib import (
     training,
     verify,
     weights,
+    workers,
 )
 from avlib.features import FeatureStore
 from avlib.loaders import Standard
@@ -425,7 +425,8 @@ def _cuts(store: FeatureStore, unit: str, folds: int | str | None, seed: int) ->
 
 
 def _cut(store: FeatureStore, plan: Plan) -> Split:
-    return _cuts(store, plan.unit, plan.folds, plan.settings.seed)[plan.fold]
+    with warnings.catch_warnings(action="ignore"):  # they were told when the plans were made
+        return _cuts(store, plan.unit, plan.folds, plan.settings.seed)[plan.fold]
 
 
 def _experiment(
@@ -446,8 +447,7 @@ def _experiment(
         found = _on_one_device(store, missing, places, progress)
     else:
         tasks = [delayed(_run_one)(store.folder, plan, places[plan]) for plan in missing]
-        done = Parallel(n_jobs=jobs or os.cpu_count(), return_as="generator")(tasks)
-        found = list(tqdm(done, "networks", len(tasks), unit="run", disable=not progress))
+        found = list(workers.results(tasks, jobs, "networks", "run", progress, ordered=True))
     runs |= dict(zip(missing, found, strict=True))
     return _circumstances(experiment, store, plans[0].settings, plans[0].standard) | {
         "folds": plans[0].folds,

@@ -22,11 +22,10 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import delayed
 from threadpoolctl import ThreadpoolController
-from tqdm.auto import tqdm
 
-from avlib import audio, files, ravdess, verify, video
+from avlib import audio, files, ravdess, verify, video, workers
 
 _HEADER = "header.json"
 _FORMAT = 4
@@ -304,9 +303,8 @@ def build(
             for row in clips.to_dict("records")
             if row["clip"] not in left_out and not _is_whole(partial, row["clip"])
         ]
-        written = Parallel(n_jobs=jobs or os.cpu_count(), return_as="generator_unordered")(tasks)
-        bar = tqdm(written, "features", len(tasks), unit="clip", disable=not (progress and tasks))
-        left_out |= dict(filter(None, bar))
+        written = workers.results(tasks, jobs, "features", "clip", progress)
+        left_out |= dict(filter(None, written))
         _accept(left_out, clips, skip_faulty)
         whole = clips[~clips["clip"].isin(left_out)]
         joined = partial / f"joined.{os.getpid()}"

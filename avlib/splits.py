@@ -9,6 +9,7 @@ Taught in notebooks/05-the-accuracy-comparison.ipynb.
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -132,8 +133,9 @@ def folds(rows: pd.DataFrame, unit: str, count: int, seed: int) -> list[Split]:
 def published(rows: pd.DataFrame, name: str, seed: int) -> list[Split]:
     """The folds of actors that others report on, for numbers that stand beside theirs.
 
-    Where actors are missing from the rows, each fold tests those of its actors that are there, and
-    a fold without any is left out. Validation actors come from the training side, as in `folds`.
+    Where actors are missing from the rows, a warning names them: each fold tests those of its
+    actors that are there, and a fold without any is left out. Validation actors come from the
+    training side, as in `folds`.
 
     Parameters
     ----------
@@ -158,6 +160,13 @@ def published(rows: pd.DataFrame, name: str, seed: int) -> list[Split]:
         raise ValueError(f"folds: {name!r} is not known; choose from {', '.join(PUBLISHED)}")
     units = _units(rows, "actor")
     numbers = dict(zip(rows["actor"], _unit_numbers(rows, "actor"), strict=True))
+    if missing := sorted({*range(1, 25)} - {*numbers}):
+        warnings.warn(
+            f"folds {name}: the rows lack {len(missing)} of the 24 actors "
+            f"({', '.join(map(str, missing))}); what comes out cannot stand beside the published "
+            "numbers",
+            stacklevel=2,
+        )
     tested = [[numbers[actor] for actor in fold if actor in numbers] for fold in PUBLISHED[name]]
     return [_fold(rows, "actor", units, side, seed) for side in tested if side]
 

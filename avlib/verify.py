@@ -16,10 +16,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
-from tqdm.auto import tqdm
+from joblib import delayed
 
-from avlib import archives, audio, files, manifest
+from avlib import archives, audio, files, manifest, workers
 from avlib.ravdess import CHANNELS, PRACTICE_MARK, ClipName, speech_names
 
 MEMORY = ".verified.json"  # what was found, so that a second look opens only what has changed
@@ -206,11 +205,9 @@ def _examine(
         for name in stamps
         if name not in known
     ]
-    looked = Parallel(n_jobs=jobs or os.cpu_count(), return_as="generator_unordered")(tasks)
+    looked = workers.results(tasks, jobs, "verify" if opened else "checksums", "file", progress)
     try:
-        what = "verify" if opened else "checksums"
-        bar = tqdm(looked, what, len(tasks), unit="file", disable=not (progress and tasks))
-        for name, findings, digest, crc32 in bar:
+        for name, findings, digest, crc32 in looked:
             known[name] = {
                 "stamp": stamps[name], "findings": findings, "digest": digest, "crc32": crc32,
             }  # fmt: skip

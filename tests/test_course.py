@@ -9,10 +9,16 @@ from types import SimpleNamespace
 import nbformat
 import pandas as pd
 import pytest
+from media import write_clip
 from nbclient.exceptions import CellExecutionError
 
 import avlib
-from avlib import course, features
+from avlib import course, features, ravdess
+
+
+def whole_actor(folder: Path) -> None:
+    for emotion in range(1, 9):
+        write_clip(folder / "Actor_05", ravdess.ClipName(1, 1, emotion, 1 + (emotion > 1), 1, 1, 5))
 
 
 def notebook_of(folder: Path, *cells: str) -> Path:
@@ -29,7 +35,7 @@ def test_the_data_folder_can_be_named(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_on_colab_a_mounted_drive_keeps_the_data(
-    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     monkeypatch.setenv("AVLIB_DATA", "")
     drive = tmp_path / "MyDrive"
@@ -37,10 +43,10 @@ def test_on_colab_a_mounted_drive_keeps_the_data(
     monkeypatch.setattr(course, "home", lambda: tmp_path / "content")
     assert course.data_folder() == tmp_path / "content" / "data"
     monkeypatch.setitem(sys.modules, "google.colab", SimpleNamespace())
-    shutil.copytree(corpus, tmp_path / "content" / "data" / "Actor_01")
+    whole_actor(tmp_path / "content" / "data")
     course.start()
     assert "drive.mount('/content/drive')" in capsys.readouterr().out
-    shutil.copytree(corpus, drive / "avlib")
+    whole_actor(drive / "avlib")
     assert course.start() == course.data_folder() == drive / "avlib"
     assert course.checkpoints() == drive / "avlib" / "checkpoints"
     assert "drive.mount" not in capsys.readouterr().out
@@ -61,15 +67,27 @@ def test_real_recordings_come_before_the_practice_corpus(
     assert course.recordings(make=False) == tmp_path
 
 
-def test_clips_without_picture_give_way_to_practice_clips(
+def test_clips_without_enough_picture_give_way_to_practice_clips(
     clips: pd.DataFrame, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture,
 ) -> None:  # fmt: skip
     monkeypatch.setenv("AVLIB_DATA", str(tmp_path))
     monkeypatch.setattr("avlib.practice.write", lambda folder: corpus)
-    assert course.with_picture(clips).equals(clips)
-    assert len(course.with_picture(clips.assign(picture=None))) == len(clips)
-    assert "practice corpus" in capsys.readouterr().out
+    whole_actor(tmp_path)
+    whole = ravdess.index(tmp_path)
+    assert course.with_picture(whole).equals(whole)
+    assert len(course.with_picture(whole.assign(picture=None))) == len(clips)
+    assert "No video among these recordings" in capsys.readouterr().out
+    assert len(course.with_picture(whole[whole["emotion"] != 8])) == len(clips)
+    assert "7 films among these recordings" in capsys.readouterr().out
+
+
+def test_too_few_clips_for_the_lessons_are_told_at_the_start(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AVLIB_DATA", str(corpus))
+    with pytest.raises(ValueError, match="32 clips, and no actor among them with a strong clip"):
+        course.start()
 
 
 def test_a_store_is_built_once_for_each_recipe(

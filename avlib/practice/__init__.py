@@ -10,7 +10,6 @@ notebooks/01-explore-the-dataset.ipynb.
 
 from __future__ import annotations
 
-import os
 import re
 import time
 import zlib
@@ -20,10 +19,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from joblib import Parallel, delayed
-from tqdm.auto import tqdm
+from joblib import delayed
 
-from avlib import files, manifest
+from avlib import files, manifest, workers
 from avlib.practice import face, media, performance, voice
 from avlib.ravdess import ACTORS, EMOTIONS, PRACTICE_MARK, ClipName, speech_names
 
@@ -118,11 +116,8 @@ def write(
         for clip in zip(wanted, heard, seen, strict=True)
         if not all(_path(folder, clip[0], modality).exists() for modality in modalities)
     ]
-    written = Parallel(n_jobs=jobs or os.cpu_count(), return_as="generator_unordered")(tasks)
-    bar = tqdm(
-        written, "practice corpus", len(tasks), unit="clip", disable=not (progress and tasks)
-    )
-    entries = {file: entry for files in bar for file, entry in files.items()}
+    done = workers.results(tasks, jobs, "practice corpus", "clip", progress)
+    entries = {file: entry for written in done for file, entry in written.items()}
     _enter(folder, entries, (_path(folder, *pair) for pair in product(wanted, modalities)))
     return folder
 

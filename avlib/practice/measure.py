@@ -6,17 +6,16 @@ notebooks/01-explore-the-dataset.ipynb.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import librosa
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import delayed
 from scipy.stats import spearmanr
 
-from avlib import audio
+from avlib import audio, workers
 from avlib.practice import performance, voice
 from avlib.practice.performance import VOICE_QUANTITIES
 from avlib.ravdess import ClipName
@@ -95,10 +94,9 @@ def asked_and_measured(clips: pd.DataFrame, seed: int, jobs: int | None = None) 
     """
     names = [ClipName.parse(Path(path)) for path in clips["sound"]]
     asked = performance.draw(names, seed)[list(VOICE_QUANTITIES)]
-    found = Parallel(n_jobs=jobs or os.cpu_count())(
-        delayed(measure)(path) for path in clips["sound"]
-    )
-    measured = pd.DataFrame(found, index=asked.index)
+    tasks = [delayed(measure)(path) for path in clips["sound"]]
+    found = workers.results(tasks, jobs, "voices", "clip", progress=False, ordered=True)
+    measured = pd.DataFrame(list(found), index=asked.index)
     beside = pd.concat({"asked": asked, "measured": measured}, axis=1)
     return beside.swaplevel(axis=1).sort_index(axis=1)
 

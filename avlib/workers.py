@@ -1,0 +1,61 @@
+"""Work for all cores, with a bar: for many files or many networks."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from joblib import Parallel
+from tqdm.auto import tqdm
+
+Task = tuple[Callable[..., object], tuple, dict]  # as `joblib.delayed` makes them
+
+
+def results(
+    tasks: list[Task],
+    jobs: int | None,
+    bar: str,
+    unit: str,
+    progress: bool = True,
+    ordered: bool = False,
+) -> Iterator:
+    """What the tasks return, each as soon as it is done, or all in order.
+
+    Parameters
+    ----------
+    tasks : list
+        Made by `joblib.delayed`.
+    jobs : int or None
+        Processes; one for each core where None. joblib's backend can send them elsewhere.
+    bar, unit : str
+        What the bar says.
+    progress : bool
+        Show the bar.
+    ordered : bool
+        In the order of the tasks.
+
+    Returns
+    -------
+    iterator
+        If it is left before its end, by Ctrl-C say, the processes end, too.
+    """
+    kind = "generator" if ordered else "generator_unordered"
+    with _ctrl_c_left_to_us():
+        done = Parallel(n_jobs=jobs or os.cpu_count(), return_as=kind)(tasks)
+    return tqdm(done, bar, len(tasks), unit=unit, disable=not (progress and tasks))
+
+
+@contextmanager
+def _ctrl_c_left_to_us() -> Iterator[None]:
+    """Processes that start here ignore Ctrl-C from birth; we end them, so no words of theirs."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # where no signal arrives, and none can be set
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
