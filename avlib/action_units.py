@@ -62,7 +62,12 @@ def read(path: str | Path) -> pd.DataFrame:
     if not columns:
         raise ValueError(f"{path}: has no column like AU12_r or AU12_c")
     found = found[columns].astype(np.float32)
-    found.index = pd.Index([ClipName.parse(str(name)).clip for name in found.index], name="clip")
+    try:
+        found.index = pd.Index(
+            [ClipName.parse(str(name)).clip for name in found.index], name="clip"
+        )
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
     twice = found.index[found.index.duplicated()]
     if len(twice):
         raise ValueError(f"{path}: holds clip {twice[0]} more than once")
@@ -105,7 +110,8 @@ def _table(path: Path) -> pd.DataFrame:
     if len(twice):
         raise ValueError(f"{path}: has the column {twice[0]} twice")
     for name in filter(_COLUMN.fullmatch, table.columns):
-        table[name] = pd.to_numeric(table[name], errors="coerce")
+        # As texts: pandas cannot make a float of an int beyond all floats.
+        table[name] = pd.to_numeric(table[name].astype(str), errors="coerce")
     return table
 
 

@@ -97,7 +97,7 @@ def read(folder: str | Path) -> dict[str, Entry]:
         return {file: Entry(int(size), int(crc, 16), source) for file, size, crc, source in rows}
     except FileNotFoundError:
         return {}
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise ValueError(
             f"{path}: is damaged ({error}); move it away. What it listed can then no longer be "
             "compared, and `download` fetches it again"

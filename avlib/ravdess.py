@@ -108,7 +108,7 @@ class ClipName:
         stem = Path(name).stem
         if not _NAME.fullmatch(stem):
             raise ValueError(
-                f"{name}: not a RAVDESS name. It should be seven two-digit codes, "
+                f"{str(name)[:200]}: not a RAVDESS name. It should be seven two-digit codes, "
                 f"{'-'.join(_FIELDS)}, such as 03-01-05-02-01-01-12.wav"
             )
         return cls(*(int(code) for code in stem.split("-")))

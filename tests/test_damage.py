@@ -3,48 +3,16 @@
 import random
 import shutil
 import time
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
+from damages import DAMAGES
 
 from avlib import features, manifest, practice, ravdess, verify
 
 DAMAGED = 500
 LONGEST_S = 10.0
-
-
-def flip(content: bytearray, rng: random.Random) -> None:
-    for _ in range(rng.randint(1, 20)):
-        content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
-
-
-def cut(content: bytearray, rng: random.Random) -> None:
-    start = rng.randrange(len(content))
-    del content[start : start + rng.randint(1, len(content))]
-
-
-def swap_header(content: bytearray, rng: random.Random) -> None:
-    other = {
-        0: b"RIFF\x00\x00\x00\x00WAVEfmt ",
-        1: b"\x00\x00\x00\x20ftypisom",
-        2: b"\x1aE\xdf\xa3",
-    }
-    header = other[rng.randrange(3)]
-    content[: len(header)] = header
-    content[len(header) : 2 * len(header)] = rng.randbytes(len(header))
-
-
-def fill_with_zeros(content: bytearray, rng: random.Random) -> None:
-    start = rng.randrange(len(content))
-    length = min(rng.randint(1, 50_000), len(content) - start)
-    content[start : start + length] = bytes(length)
-
-
-DAMAGES: tuple[Callable[[bytearray, random.Random], None], ...] = (
-    *(flip, cut, swap_header, fill_with_zeros),
-)
 
 
 @pytest.fixture(scope="module")
