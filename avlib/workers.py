@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from joblib import Parallel
 from tqdm.auto import tqdm
@@ -44,8 +45,15 @@ def results(
     """
     kind = "generator" if ordered else "generator_unordered"
     with _ctrl_c_left_to_us():
-        done = Parallel(n_jobs=jobs or os.cpu_count(), return_as=kind)(tasks)
+        done = Parallel(n_jobs=jobs or os.cpu_count(), return_as=kind)(map(_anywhere, tasks))
     return tqdm(done, bar, len(tasks), unit=unit, disable=not (progress and tasks))
+
+
+def _anywhere(task: Task) -> Task:
+    """With absolute paths: processes stay where they were born, and a notebook may move on."""
+    function, arguments, named = task
+    paths = (each.absolute() if isinstance(each, Path) else each for each in arguments)
+    return function, tuple(paths), named
 
 
 @contextmanager
