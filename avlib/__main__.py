@@ -827,4 +827,6 @@ if __name__ == "__main__":
     warnings.showwarning = lambda said, *_, **__: _say(f"avlib: {said}", file=sys.stderr)
     # After `kill -9` the processes that are left tidy up; their warnings would help nobody.
     os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker")
-    sys.exit(main())
+    status = main()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done and said; Python only tidies up
+    sys.exit(status)
