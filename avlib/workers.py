@@ -1,4 +1,4 @@
-"""Work for all cores, with a bar: for many files or many networks."""
+"""Work for all cores, with a bar: for many files or many networks. Of no lesson."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """How an answer is judged: what comes from a learner is made plain first, and compared then.
 
 A learner's answer can be anything. `call`, `number` and `array` turn it into plain numbers, or
-into a hint. So an error that is left is the judge's own, and `judge` says that it is.
+into a hint. So an error that is left is the judge's own, and `judge` says that it is. Of no lesson;
+every lesson's judges use it.
 """
 
 from __future__ import annotations
