@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import warnings
 from pathlib import Path
 
@@ -55,6 +56,13 @@ def main(arguments: list[str] | None = None) -> int:
         said = "; run it again to go on" if goes_on else ""
         _say(f"avlib {options.name}: interrupted{said}", file=sys.stderr)
         return 130
+
+
+def _interrupt(*_: object) -> None:
+    """End the command; what joblib's threads and warnings have to say of that is not the user's."""
+    threading.excepthook = lambda _: None
+    warnings.simplefilter("ignore")
+    raise KeyboardInterrupt
 
 
 def _speak_any_encoding() -> None:
@@ -823,7 +831,8 @@ def _set_repository(options: argparse.Namespace) -> int:
 
 if __name__ == "__main__":
     # `kill` ends a command as Ctrl-C does: it tidies up, and ends the processes that it started.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGTERM, _interrupt)
     warnings.showwarning = lambda said, *_, **__: _say(f"avlib: {said}", file=sys.stderr)
     # After `kill -9` the processes that are left tidy up; their warnings would help nobody.
     os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker")
