@@ -50,9 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
         _say(f"avlib {options.name}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        goes_on = (options.name in _GO_ON and not getattr(options, "report", None)) or getattr(
-            options, "experiment", None
-        ) in _KEPT
+        goes_on = options.name in _GO_ON or getattr(options, "experiment", None) in _KEPT
         said = "; run it again to go on" if goes_on else ""
         _say(f"avlib {options.name}: interrupted{said}", file=sys.stderr)
         return 130
@@ -95,7 +93,6 @@ def _check_result(options: argparse.Namespace) -> None:
 
 _KEPT = ("protocols", "auxiliary", "pairing")
 _GO_ON = ("download", "verify", "features", "practice")  # which keep what they have done
-_BENCHES = ("sound", "picture", "fusion", "again", "growth", "import")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -117,12 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     _json_option(doctor)
 
     practice = add("practice", _practice, "Write a practice corpus: drawn faces, spoken words.")
-    which = practice.add_mutually_exclusive_group(required=True)
-    which.add_argument("--out", type=Path, metavar="DIR", help="write one there")
-    which.add_argument(
-        "--report", type=Path, metavar="DIR",
-        help="measure the one there beside RAVDESS (with 960 clips half an hour on two cores)",
-    )  # fmt: skip
+    practice.add_argument("--out", type=Path, metavar="DIR", required=True, help="where")
     practice.add_argument(
         "--actors", type=int, default=16, metavar="N", help="1 to 24 (default 16)"
     )
@@ -134,17 +126,6 @@ def _parser() -> argparse.ArgumentParser:
         help="1 sound and picture, 2 picture alone, 3 sound alone (default 1 3)",
     )  # fmt: skip
     practice.add_argument("--seed", type=int, default=0, metavar="S", help="default 0")
-    practice.add_argument(
-        "--seeds",
-        type=_positive,
-        default=3,
-        metavar="N",
-        help="runs a network in a report (default 3)",
-    )
-    practice.add_argument(
-        "--epochs", type=_positive, default=30, metavar="N", help="of each of them (default 30)"
-    )
-    _json_option(practice)
 
     download = add("download", _download, "Fetch RAVDESS: resumed, checked, unpacked.")
     for flag, what in (
@@ -250,37 +231,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     _json_option(score)
 
-    bench = add("bench", _bench, "Measure avlib beside the common way to do the same.")
-    bench.add_argument(
-        "only", nargs="*", metavar="WHAT", choices=[*_BENCHES, []],
-        help=f"of {', '.join(_BENCHES)} (default: all)",
-    )  # fmt: skip
-    bench.add_argument(
-        "--data", type=Path, metavar="DIR", help="recordings (default: the lessons')"
-    )
-    bench.add_argument(
-        "--film", type=Path, nargs="+", default=[], metavar="FILE", help="more films for `picture`"
-    )
-    bench.add_argument("--repeats", type=int, default=5, metavar="N", help="turns (default 5)")
-    bench.add_argument(
-        "--epochs", type=_positive, default=30, metavar="N", help="of fusion (default 30)"
-    )
-    _json_option(bench)
-
     lessons = add("lessons", _lessons, "Run every lesson on a fresh kernel.")
     lessons.add_argument("only", nargs="*", metavar="NN", help="lesson numbers (default: all)")
     lessons.add_argument("--keep", type=Path, metavar="DIR", help="keep the executed copies")
-    lessons.add_argument("--html", type=Path, metavar="DIR", help="write them as pages to read")
-    lessons.add_argument(
-        "--stamp", action="store_true",
-        help="write the seconds into the cards, and the small pictures of notebooks/README.md",
-    )  # fmt: skip
     _json_option(lessons)
-
-    repository = add(
-        "set-repository", _set_repository, "Write another repository's address into every lesson."
-    )
-    repository.add_argument("repository", metavar="OWNER/NAME", help="on GitHub")
     return parser
 
 
@@ -368,8 +322,6 @@ def _doctor(options: argparse.Namespace) -> int:
 def _practice(options: argparse.Namespace) -> int:
     from avlib import practice, ravdess
 
-    if options.report is not None:
-        return _practice_report(options)
     folder = practice.write(
         options.out,
         actors=options.actors,
@@ -378,28 +330,6 @@ def _practice(options: argparse.Namespace) -> int:
         modalities=options.modalities,
     )
     _say(f"{folder}: {len(ravdess.index(folder))} clips of the practice corpus")
-    return 0
-
-
-def _practice_report(options: argparse.Namespace) -> int:
-    from avlib import course, practice, ravdess, realism
-    from avlib.features import Recipe
-    from avlib.training import Training
-
-    seed = practice.seed_of(options.report)
-    clips = ravdess.index(options.report)
-    stores = (
-        course.store(clips, Recipe.preset("paper", visual="none")),
-        course.store(clips, Recipe.preset("sequence")),
-    )
-    found = realism.report(clips, seed, stores, options.seeds, Training(epochs=options.epochs))
-    _write_json(options, found)
-    _say(
-        f"{options.report}: practice corpus of {found['clips']} clips of {found['actors']} actors; "
-        f"networks with the sequence recipe, {options.epochs} epochs, {options.seeds} seeds"
-    )
-    for heading, table in realism.summary(found).items():
-        _say(f"\n{heading}\n{table.round(3).to_string(na_rep='')}")
     return 0
 
 
@@ -723,55 +653,9 @@ def _score(options: argparse.Namespace) -> int:
     return 0
 
 
-def _bench(options: argparse.Namespace) -> int:
-    import tempfile
-    from dataclasses import asdict
-
-    from avlib import bench, course, ravdess
-    from avlib.features import Recipe
-
-    if options.repeats < 1:
-        raise ValueError(f"--repeats {options.repeats}: should be 1 or more")
-    clips = ravdess.index(options.data or course.recordings())
-    corpus, repeats = ravdess.corpus(clips), options.repeats
-
-    def picture() -> list:
-        with tempfile.TemporaryDirectory() as place:
-            encoded = bench.write_film(Path(place) / "encoded.mp4")
-            return bench.picture([*options.film, encoded, *clips["picture"].dropna()[:1]], repeats)
-
-    def store() -> object:
-        return course.store(clips, Recipe.preset("paper"))
-
-    benches = {
-        "sound": lambda: bench.sound(
-            [Path(path) for path in clips["sound"].dropna()[:200]], repeats
-        ),
-        "picture": picture,
-        "fusion": lambda: bench.fusion(store(), repeats, options.epochs),
-        "again": lambda: bench.second_build(clips, repeats),
-        "growth": lambda: bench.growth(clips),
-        "import": lambda: bench.importing(repeats),
-    }
-    rows, failed = [], []
-    for name in options.only or _BENCHES:
-        _say(f"{name} …", file=sys.stderr, flush=True)
-        try:
-            rows += benches[name]()
-        except (ValueError, OSError, RuntimeError) as error:  # what is measured is kept
-            failed.append(f"{name}: {error}")
-    machine = bench.machine()
-    _say(f"Medians of {repeats} on {corpus}; " + ", ".join(f"{k} {v}" for k, v in machine.items()))
-    _say(bench.table(rows).to_string(index=False, na_rep="", max_colwidth=None))
-    result = {"measured_on": corpus, "repeats": repeats, **machine}
-    _write_json(options, result | {"rows": [asdict(row) for row in rows], "failed": failed})
-    for said in failed:
-        _say(f"avlib bench: {said}", file=sys.stderr)
-    return int(bool(failed))
-
-
 def _lessons(options: argparse.Namespace) -> int:
-    import tempfile
+    from nbclient.exceptions import CellExecutionError
+    from nbconvert.filters import strip_ansi
 
     from avlib import course
 
@@ -780,52 +664,21 @@ def _lessons(options: argparse.Namespace) -> int:
     if unknown:
         raise ValueError(f"there is no lesson {unknown[0]!r}; choose from {', '.join(lessons)}")
     chosen = [lessons[number] for number in options.only] or list(lessons.values())
-    for folder in (options.keep, options.html):
-        if folder is not None and folder.exists() and folder.samefile(course.home() / "notebooks"):
-            raise FileExistsError(f"{folder}: holds the lessons themselves; name another folder")
+    kept = options.keep
+    if kept is not None and kept.exists() and kept.samefile(course.home() / "notebooks"):
+        raise FileExistsError(f"{kept}: holds the lessons themselves; name another folder")
     course.recordings()
     course.hand_on()
-    with tempfile.TemporaryDirectory() as place:
-        return _run_lessons(options, chosen, options.keep or Path(place))
-
-
-def _run_lessons(options: argparse.Namespace, chosen: list[Path], executed: Path) -> int:
-    from nbclient.exceptions import CellExecutionError
-    from nbconvert.filters import strip_ansi
-
-    from avlib import course, pages
-
     seconds = {}
     for notebook in chosen:
         _say(f"{notebook.name} …", end=" ", flush=True)
         try:
-            seconds[notebook.name] = course.run_lesson(notebook, executed)
+            seconds[notebook.name] = course.run_lesson(notebook, kept)
         except CellExecutionError as error:
             _say(f"failed\n{strip_ansi(str(error))}")
             return 1
         _say(f"{seconds[notebook.name]:.0f} s")
-        if options.stamp:
-            course.stamp(notebook, seconds[notebook.name])
-            images = notebook.parent / "images"
-            images.mkdir(exist_ok=True)
-            small = pages.cover(executed / notebook.name)
-            (images / f"{notebook.name[:2]}.jpg").write_bytes(small)
     _write_json(options, seconds)
-    if options.html is None:
-        return 0
-    lessons = [executed / notebook.name for notebook in chosen]
-    written = pages.write(lessons, chosen[0].parent / "README.md", options.html)
-    faults = pages.faults(options.html)
-    _say(*faults, f"{options.html}: {len(written)} pages, {len(faults)} faults", sep="\n")
-    return int(bool(faults))
-
-
-def _set_repository(options: argparse.Namespace) -> int:
-    from avlib import course, release
-
-    changed = release.set_repository(options.repository, course.home())
-    _say(*(path.relative_to(course.home()) for path in changed), sep="\n")
-    _say(f"{len(changed)} files now name {options.repository}; install again: pip install -e .")
     return 0
 
 

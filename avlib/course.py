@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import sys
 import time
 from dataclasses import asdict
@@ -286,32 +285,3 @@ def run_lesson(notebook: Path, keep: Path | None = None) -> float:
             keep.mkdir(parents=True, exist_ok=True)
             nbformat.write(lesson, keep / notebook.name)
     return time.perf_counter() - began
-
-
-def stamp(notebook: Path, seconds: float) -> None:
-    """Write the measured seconds into a lesson's card.
-
-    Parameters
-    ----------
-    notebook : Path
-    seconds : float
-
-    Raises
-    ------
-    ValueError
-        If the card has no line for it.
-
-    Notes
-    -----
-    Of every lesson.
-    """
-    text = notebook.read_text(encoding="utf-8")
-    stamped, times = re.subn(
-        r"(\*\*Runs in\*\* )\d+( s on two CPU cores)", rf"\g<1>{seconds:.0f}\g<2>", text
-    )
-    if times != 1:
-        raise ValueError(
-            f"{notebook}: its card needs one line “**Runs in** 0 s on two CPU cores”, "
-            f"and has {times}"
-        )
-    notebook.write_text(stamped, encoding="utf-8")

@@ -113,15 +113,6 @@ def test_a_lesson_that_fails_says_where(tmp_path: Path) -> None:
         course.run_lesson(notebook_of(tmp_path, "1 / 0"))
 
 
-def test_the_measured_seconds_go_into_the_card(tmp_path: Path) -> None:
-    lesson = notebook_of(tmp_path, "**Runs in** 0 s on two CPU cores.")
-    course.stamp(lesson, 41.6)
-    assert "**Runs in** 42 s on two CPU cores." in lesson.read_text()
-    lesson.write_text("no card")
-    with pytest.raises(ValueError, match=r"99-a-lesson\.ipynb.*has 0"):
-        course.stamp(lesson, 1)
-
-
 @pytest.mark.parametrize("given", ["data", "~/data"])
 def test_a_data_folder_means_the_same_place_in_every_process(
     given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

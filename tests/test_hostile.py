@@ -248,7 +248,6 @@ ROWS = [
     Row("B23", nothing, ["run", "audio", "--epochs", "-1"], "--epochs: .*1 or more", 2),
     Row("B24", nothing, ["run", "audio", "--weights", "w"], "`run audio` has no use", 1),
     Row("B25", nothing, ["lessons", "foo"], "no lesson 'foo'; choose from 00", 1),
-    Row("B26", nothing, ["set-repository", "a/.."], "a/..: should look like", 1),
     Row("B28", predictions(cell(3, 2, "")), SCORE, "01-04-01-01-01-01 … has no fold", 1),
     Row("C29", sound(np.r_[SINE, np.nan]), STORE, f"{SOUND}: holds samples of nan", 1, SEEN),
     Row(
@@ -296,7 +295,7 @@ ROWS = [
         )
     ),
     Row("C38", nothing, ["download", "--audio", "--actors", "1-99999999999"], "some of 1 to 24", 1),
-    Row("C38", nothing, ["lessons", "99", "--html", "pages"], "no lesson '99'", 1),
+    Row("C38", nothing, ["lessons", "99", "--keep", "pages"], "no lesson '99'", 1),
     Row("E45", units("name,AU01_r", "0.5", ";"), VECTORS, r"vectors \(4, 1\)", 0, BUILT),
     Row("E45", predictions(mark=";"), SCORE, ALL, 0),
     Row(
@@ -341,6 +340,7 @@ ELSEWHERE = {
     "B15": "test_features.py::test_a_part_that_is_damaged_or_of_another_clip_is_made_again",
     "B16": "test_archives.py::test_an_archive_without_what_is_wanted_is_named_and_kept",
     "B18": "test_video.py::test_a_film_on_its_side_is_turned_as_players_turn_it",
+    "B26": "test_release.py::test_what_is_no_repository_is_refused",
     "B27": "test_splits.py::test_published_folds_of_fewer_actors_test_those_that_are_there",
     "C31": "test_download.py::test_a_speed_that_cannot_be_is_not_believed",
     "C37": "test_download.py::test_what_is_no_record_is_told",
@@ -362,7 +362,7 @@ ELSEWHERE = {
     "R4": "test_loaders.py::test_by_actor_each_actor_is_a_standard_of_their_own",
     "R6": "test_checks.py::test_whatever_an_answer_is_the_learner_gets_a_hint",
     "R7": "test_init.py::test_threads_wait_asleep_unless_the_user_says_otherwise",
-    "R8": "test_main.py::test_a_benchmark_that_fails_takes_nothing_of_the_others_with_it",
+    "R8": "test_speed.py::test_a_benchmark_that_fails_takes_nothing_of_the_others_with_it",
 }
 LETTERS = {"A": (1, 5), "B": (6, 28), "C": (29, 41), "D": (42, 44), "E": (45, 56), "R": (1, 8)}
 FINDINGS = {f"{letter}{n}" for letter, (a, b) in LETTERS.items() for n in range(a, b + 1)}

@@ -108,7 +108,6 @@ def test_protocols_run_on_action_units_and_say_what_they_know_of_the_speaker(
         (["features", "{empty}", "--out", "{empty}/store"], "no RAVDESS speech recordings"),
         (["run", "table1", "--data", "{empty}"], "no RAVDESS speech recordings"),
         (["practice", "--out", "{empty}/p", "--actors", "25"], "actors"),
-        (["practice", "--report", "{empty}"], "is no practice corpus"),
         (["audit", "{empty}"], "no RAVDESS speech recordings"),
         (["score", "{empty}/mine.csv"], "mine.csv"),
         (["lessons", "99"], "no lesson '99'"),
@@ -117,9 +116,8 @@ def test_protocols_run_on_action_units_and_say_what_they_know_of_the_speaker(
         (["run", "audio", "--action-units", "missing.csv"], "--action-units: `run audio`"),
         (["run", "table1", "--seeds", "3"], "--seeds: `run table1` has no use"),
         (["run", "pairing", "--seed", "3"], "--seed: `run pairing` has no use"),
-        (["lessons", "00", "foo", "--html", "{empty}/pages"], "no lesson 'foo'"),
+        (["lessons", "00", "foo"], "no lesson 'foo'"),
         (["lessons", "00", "--keep", "{notebooks}"], "holds the lessons themselves"),
-        (["set-repository", "a/.."], "a/..: should look like"),
         (
             ["features", "{corpus}", "--out", "{empty}/s", "--no-picture", "--action-units", "F"],
             "--no-picture and --action-units: choose one",
@@ -188,24 +186,6 @@ def test_a_developer_can_ask_for_the_traceback(
     monkeypatch.setenv("AVLIB_DEBUG", "1")
     with pytest.raises(FileNotFoundError, match="no RAVDESS"):
         main(["index", str(tmp_path)])
-
-
-def test_a_benchmark_that_fails_takes_nothing_of_the_others_with_it(
-    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-) -> None:
-    def fail(*_: object) -> None:
-        raise ValueError("the disk is full")
-
-    monkeypatch.setattr("avlib.bench.growth", fail)
-    kept = tmp_path / "found.json"
-    command = ["bench", "import", "growth", "--data", str(corpus), "--repeats", "1"]
-    assert main([*command, "--json", str(kept)]) == 1
-    captured = capsys.readouterr()
-    assert "avlib bench: growth: the disk is full" in captured.err
-    assert "import avlib" in captured.out
-    found = json.loads(kept.read_text())
-    assert len(found["rows"]) == 1
-    assert found["failed"] == ["growth: the disk is full"]
 
 
 def test_audit_prints_what_a_split_leaks(capsys: pytest.CaptureFixture) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 import cv2
 import nbformat
 import numpy as np
+import pages
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from avlib import pages
 from avlib.explore import player
 
 WIDE = cv2.imencode(".png", np.full((300, 900, 3), 40, np.uint8))[1].tobytes()
@@ -101,3 +101,13 @@ def test_a_lesson_without_a_cover_is_told(tmp_path: Path) -> None:
     notebook.write_text(notebook.read_text().replace('"cover"', '"other"'))
     with pytest.raises(ValueError, match=r"02-two.*tagged"):
         pages.cover(notebook)
+
+
+def test_the_measured_seconds_go_into_the_card(tmp_path: Path) -> None:
+    lesson = tmp_path / "99-a-lesson.ipynb"
+    lesson.write_text("**Runs in** 0 s on two CPU cores.")
+    pages.stamp(lesson, 41.6)
+    assert "**Runs in** 42 s on two CPU cores." in lesson.read_text()
+    lesson.write_text("no card")
+    with pytest.raises(ValueError, match=r"99-a-lesson\.ipynb.*has 0"):
+        pages.stamp(lesson, 1)

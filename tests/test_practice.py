@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+import voices
 
 from avlib import manifest, practice, ravdess, video
-from avlib.practice import face, measure, performance, voice
+from avlib.practice import face, performance, voice
 
 NAMES = [
     ravdess.ClipName(1, 1, emotion, intensity, 1, 1, actor)
@@ -243,13 +244,13 @@ def test_the_voice_does_what_it_was_asked(tmp_path: Path) -> None:
         for emotion in range(1, 9)
     ]
     folder = practice.write(tmp_path / "p", names=names, modalities=[3], jobs=1, progress=False)
-    beside = measure.asked_and_measured(ravdess.index(folder), practice.seed_of(folder), jobs=1)
-    found = measure.rank_correlations(beside)
+    beside = voices.asked_and_measured(ravdess.index(folder), practice.seed_of(folder), jobs=1)
+    found = voices.rank_correlations(beside)
     assert list(found) == list(performance.VOICE_QUANTITIES)
     assert min(found[name] for name in ("pitch_st", "level_db", "log2_rate", "tilt_db")) >= 0.8
     shuffled = beside.copy()
     shuffled["level_db", "asked"] = beside["level_db", "asked"].to_numpy()[::-1]
-    assert measure.rank_correlations(shuffled)["level_db"] < 0.8
+    assert voices.rank_correlations(shuffled)["level_db"] < 0.8
 
 
 def test_a_folder_without_a_practice_corpus_has_no_seed(tmp_path: Path) -> None:

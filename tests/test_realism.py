@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+import realism
 from media import store_of, table
 
-from avlib import ravdess, realism
+from avlib import ravdess
 from avlib.features import FeatureStore
 from avlib.training import Training
 

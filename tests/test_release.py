@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import set_repository
 from shown import NOTEBOOKS, cells
 
 import avlib
 from avlib import course, release
-from avlib.__main__ import main
 
 ROOT = NOTEBOOKS[0].parents[1]
 
@@ -71,21 +71,23 @@ def test_every_address_is_the_one_of_the_project(checkout: Path) -> None:
 
 def test_another_repository_is_written_everywhere_and_back(checkout: Path) -> None:
     before = {path: path.read_bytes() for path in checkout.rglob("*") if path.is_file()}
-    assert main(["set-repository", "someone/emotion.course"]) == 0
+    assert set_repository.main(["someone/emotion.course"], checkout) == 0
     assert set(named(checkout)) == {"someone/emotion.course"}
     assert not any(release.repository().encode() in path.read_bytes() for path in before)
-    assert main(["set-repository", release.repository()]) == 0
+    assert set_repository.main([release.repository()], checkout) == 0
     assert {path: path.read_bytes() for path in before} == before
 
 
 def test_what_is_no_repository_is_refused(
     checkout: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("emotion", "https://github.com/a/b", "a/b/c", "a b/c"):
-        assert main(["set-repository", name]) == 1
+    for name in ("emotion", "a/..", "https://github.com/a/b", "a/b/c", "a b/c"):
+        with pytest.raises(SystemExit):
+            set_repository.main([name], checkout)
         assert "should look like OWNER/NAME" in capsys.readouterr().err
     (checkout / "pyproject.toml").unlink()
-    assert main(["set-repository", "a/b"]) == 1
+    with pytest.raises(SystemExit):
+        set_repository.main(["a/b"], checkout)
     assert "no pyproject.toml here" in capsys.readouterr().err
 
 

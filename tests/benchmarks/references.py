@@ -1,4 +1,4 @@
-"""How the common code does it: what `python -m avlib bench` measures itself against.
+"""How the common code does it: what `speed.py` measures itself against.
 
 Each is written as its users write it, without haste and without tricks, and gives the numbers
 that ours gives, so that a ratio of seconds is a ratio for the same work.

@@ -1,10 +1,17 @@
-"""The lessons as pages that need no kernel, and the small picture of each for their index."""
+"""The lessons as pages that need no kernel, and the small picture of each for their index.
+
+`python tests/tools/pages.py OUT` runs the lessons, writes their pages, and says what is wrong.
+With `--stamp` it writes the seconds measured into the lessons' cards, and the small pictures.
+"""
 
 from __future__ import annotations
 
+import argparse
 import base64
 import html
 import re
+import sys
+import tempfile
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -12,6 +19,8 @@ from urllib.parse import unquote, urlsplit
 import cv2
 import nbformat
 import numpy as np
+
+from avlib import course
 
 # nbconvert's page, less the scripts that it would fetch: our lessons hold no formulas.
 _TEMPLATE = """
@@ -194,3 +203,48 @@ def cover(notebook: Path, width: int = 360) -> bytes:
     small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
     _, jpeg = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 85])
     return jpeg.tobytes()
+
+
+def stamp(notebook: Path, seconds: float) -> None:
+    """Write the measured seconds into a lesson's card."""
+    text = notebook.read_text(encoding="utf-8")
+    stamped, times = re.subn(
+        r"(\*\*Runs in\*\* )\d+( s on two CPU cores)", rf"\g<1>{seconds:.0f}\g<2>", text
+    )
+    if times != 1:
+        raise ValueError(
+            f"{notebook}: its card needs one line “**Runs in** 0 s on two CPU cores”, "
+            f"and has {times}"
+        )
+    notebook.write_text(stamped, encoding="utf-8")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("out", type=Path, metavar="OUT", help="folder for the pages")
+    parser.add_argument(
+        "--stamp", action="store_true",
+        help="write the seconds into the cards, and the small pictures of notebooks/README.md",
+    )  # fmt: skip
+    options = parser.parse_args(arguments)
+    course.recordings()
+    course.hand_on()
+    lessons = course.lessons()
+    with tempfile.TemporaryDirectory() as place:
+        for notebook in lessons:
+            seconds = course.run_lesson(notebook, Path(place))
+            print(f"{notebook.name} {seconds:.0f} s", flush=True)
+            if options.stamp:
+                stamp(notebook, seconds)
+                images = notebook.parent / "images"
+                images.mkdir(exist_ok=True)
+                (images / f"{notebook.name[:2]}.jpg").write_bytes(cover(Path(place, notebook.name)))
+        executed = [Path(place, notebook.name) for notebook in lessons]
+        written = write(executed, lessons[0].parent / "README.md", options.out)
+    wrong = faults(options.out)
+    print(*wrong, f"{options.out}: {len(written)} pages, {len(wrong)} faults", sep="\n")
+    return int(bool(wrong))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,7 +1,6 @@
 """Listen to practice clips again, and see whether each voice did what it was asked for.
 
-The same measurements, by the same means, as those of real clips that drive the corpus. Taught in
-notebooks/01-explore-the-dataset.ipynb.
+The same measurements, by the same means, as those of real clips that drive the corpus.
 """
 
 from __future__ import annotations

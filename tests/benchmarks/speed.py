@@ -1,14 +1,14 @@
 """How fast the course's own code is, beside the common way to do the same, in one run.
 
-The references stand in ``tests/benchmarks/references.py``. Both sides take turns, so that a
-machine that slows down slows both; the ratio is that of the medians. Where two ways should give
-the same numbers, these are compared in the same run.
-Of no lesson; ``python -m avlib bench`` runs it.
+`python tests/benchmarks/speed.py [WHAT …] [--data DIR] [--film FILE …] [--json FILE]`. References
+stand in `references.py` beside this. Both sides take turns, so that a machine that slows down slows
+both; the ratio is that of the medians. Where two ways should give the same numbers, these are
+compared in the same run.
 """
 
 from __future__ import annotations
 
-import importlib.util
+import argparse
 import json
 import os
 import platform
@@ -24,11 +24,11 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from itertools import count
 from pathlib import Path
-from types import ModuleType
 
 import av
 import numpy as np
 import pandas as pd
+import references as common
 import torch
 from joblib import Parallel, delayed
 from torch import nn
@@ -38,8 +38,10 @@ from avlib import (
     evaluation,
     experiments,
     features,
+    files,
     loaders,
     manifest,
+    ravdess,
     splits,
     training,
     video,
@@ -124,32 +126,10 @@ def turns(
     return statistics.median(seconds[0]), statistics.median(seconds[1])
 
 
-def references() -> ModuleType:
-    """The references of a checkout.
-
-    Returns
-    -------
-    module
-
-    Raises
-    ------
-    FileNotFoundError
-        If avlib was installed without its tests.
-    """
-    path = course.home() / "tests" / "benchmarks" / "references.py"
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: not there; run the bench from a clone of the repository")
-    spec = importlib.util.spec_from_file_location("references", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["references"] = module  # a DataLoader's workers look it up by name
-    spec.loader.exec_module(module)
-    return module
-
-
-def sound(files: Sequence[Path], repeats: int) -> list[Row]:
+def sound(paths: Sequence[Path], repeats: int) -> list[Row]:
     """Load, resample and 40 MFCCs, one process and one thread each, against librosa + resampy."""
-    common, recipe = references(), Recipe(sound="sequence", sequence_seconds=0.5)
-    ours = {path: features.clip_mfcc(path, recipe) for path in files[:20]}
+    recipe = Recipe(sound="sequence", sequence_seconds=0.5)
+    ours = {path: features.clip_mfcc(path, recipe) for path in paths[:20]}
     apart = []
     for path, found in ours.items():
         theirs = common.mfcc(path)
@@ -157,13 +137,13 @@ def sound(files: Sequence[Path], repeats: int) -> list[Row]:
         middle = theirs[:, spare // 2 : spare // 2 + recipe.sequence_frames]
         apart.append(np.abs(found - middle).max())
     mine, theirs = turns(
-        lambda: [features.clip_mfcc(path, recipe) for path in files],
-        lambda: [common.mfcc(path) for path in files],
+        lambda: [features.clip_mfcc(path, recipe) for path in paths],
+        lambda: [common.mfcc(path) for path in paths],
         repeats,
     )
     return [
         Row(
-            f"resample + 40 MFCCs, {len(files)} recordings", mine, theirs, "s",
+            f"resample + 40 MFCCs, {len(paths)} recordings", mine, theirs, "s",
             "librosa + resampy", theirs / mine, 8, f"{max(apart):.3f} dB apart at most",
         )
     ]  # fmt: skip
@@ -171,7 +151,7 @@ def sound(files: Sequence[Path], repeats: int) -> list[Row]:
 
 def picture(films: Sequence[Path], repeats: int, again: int = 5) -> list[Row]:
     """Frame pairs, one thread each: against OpenCV's seeking, and against the decoder alone."""
-    common, rows = references(), []
+    rows = []
     for film in films:
         times = video.pair_times(video.duration(film))
 
@@ -287,7 +267,6 @@ def second_build(clips: pd.DataFrame, repeats: int) -> list[Row]:
 
 def fusion(store: FeatureStore, repeats: int, epochs: int) -> list[Row]:
     """Train the fusion network, a seed a turn, against a ``DataLoader`` over image files."""
-    common = references()
     split = splits.split(store.rows, "actor", 0)
     samples = loaders.to_device(store, split.train)
     device = samples.label.device
@@ -402,3 +381,65 @@ def machine() -> dict[str, str]:
 def table(rows: Sequence[Row]) -> pd.DataFrame:
     """The rows as they are printed."""
     return pd.DataFrame(map(asdict, rows)).round(3)
+
+
+BENCHES = ("sound", "picture", "fusion", "again", "growth", "import")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument(
+        "only", nargs="*", metavar="WHAT", choices=[*BENCHES, []],
+        help=f"of {', '.join(BENCHES)} (default: all)",
+    )  # fmt: skip
+    parser.add_argument("--data", type=Path, help="recordings (default: the lessons')")
+    parser.add_argument("--film", type=Path, nargs="+", default=[], help="more films for `picture`")
+    parser.add_argument("--repeats", type=int, default=5, help="turns (default 5)")
+    parser.add_argument("--epochs", type=int, default=30, help="of fusion (default 30)")
+    parser.add_argument("--json", type=Path, help="write the numbers here too")
+    options = parser.parse_args(arguments)
+    if options.repeats < 1:
+        parser.error(f"--repeats {options.repeats}: should be 1 or more")
+    if options.json:
+        files.refuse_to_replace(options.json)
+    clips = ravdess.index(options.data or course.recordings())
+    corpus, repeats = ravdess.corpus(clips), options.repeats
+
+    def pictures() -> list[Row]:
+        with tempfile.TemporaryDirectory() as place:
+            encoded = write_film(Path(place) / "encoded.mp4")
+            return picture([*options.film, encoded, *clips["picture"].dropna()[:1]], repeats)
+
+    benches = {
+        "sound": lambda: sound([Path(path) for path in clips["sound"].dropna()[:200]], repeats),
+        "picture": pictures,
+        "fusion": lambda: fusion(
+            course.store(clips, Recipe.preset("paper")), repeats, options.epochs
+        ),
+        "again": lambda: second_build(clips, repeats),
+        "growth": lambda: growth(clips),
+        "import": lambda: importing(repeats),
+    }
+    rows, failed = [], []
+    for name in options.only or BENCHES:
+        print(f"{name} …", file=sys.stderr, flush=True)
+        try:
+            rows += benches[name]()
+        except (ValueError, OSError, RuntimeError) as error:  # what is measured is kept
+            failed.append(f"{name}: {error}")
+    circumstances = machine()
+    said = ", ".join(f"{key} {value}" for key, value in circumstances.items())
+    print(f"Medians of {repeats} on {corpus}; {said}")
+    print(table(rows).to_string(index=False, na_rep="", max_colwidth=None))
+    if options.json:
+        result = {"measured_on": corpus, "repeats": repeats, **circumstances}
+        files.save_json(
+            options.json, result | {"rows": [asdict(row) for row in rows], "failed": failed}
+        )
+    for each in failed:
+        print(each, file=sys.stderr)
+    return int(bool(failed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
