@@ -4,7 +4,6 @@ An *action unit* is one movement of the face, such as AU12, the corners of the m
 program OpenFace measures 17 of them on a scale from 0 to 5 (``AU12_r``) and says of 18 whether they
 are there (``AU12_c``), frame by frame. Where films are too much to fetch, such a table is enough to
 see the face by.
-Taught in notebooks/06-honest-splits.ipynb.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ def read(path: str | Path) -> pd.DataFrame:
 
     Notes
     -----
-    Taught in lesson 06. Source: Baltrušaitis et al. 2018, *OpenFace 2.0*,
+    Source: Baltrušaitis et al. 2018, *OpenFace 2.0*,
     doi:10.1109/FG.2018.00019.
     """
     path = Path(path)
@@ -149,10 +148,6 @@ def join(clips: pd.DataFrame, path: str | Path) -> pd.DataFrame:
     ------
     ValueError
         As `read`.
-
-    Notes
-    -----
-    Taught in lesson 06.
     """
     known = read(path)
     vectors = dict(zip(known.index, known.to_numpy(), strict=True))

@@ -1,7 +1,6 @@
 """RAVDESS's archives: which there are, whether one is whole, and how it is unpacked safely.
 
-Taught in notebooks/01-explore-the-dataset.ipynb. Source: Zenodo record 1188976,
-doi:10.5281/zenodo.1188976.
+Source: Zenodo record 1188976, doi:10.5281/zenodo.1188976.
 """
 
 from __future__ import annotations
@@ -50,10 +49,6 @@ class Archive:
     md5 : str or None
     source : str
         Who says so.
-
-    Notes
-    -----
-    Taught in lesson 01.
     """
 
     name: str
@@ -73,10 +68,6 @@ def registry() -> dict[str, Archive]:
     -------
     dict of str to Archive
         From ``archives.csv`` beside this file: sound and video of speech and song.
-
-    Notes
-    -----
-    Taught in lesson 01.
     """
     table = pd.read_csv(Path(__file__).with_suffix(".csv"), dtype=object).astype(object)
     rows = table.where(table.notna(), None).to_dict("records")
@@ -109,10 +100,6 @@ def select(channels: Collection[str], kinds: Collection[str], actors: Iterable[i
     ------
     ValueError
         If nothing is wanted, or an actor does not exist.
-
-    Notes
-    -----
-    Taught in lesson 01.
     """
     actors = set(actors)
     strangers = actors - set(range(1, ACTORS + 1))
@@ -143,10 +130,6 @@ def faults(path: str | Path, archive: Archive) -> list[tuple[str, str]]:
     -------
     list of tuple of str
         Each a finding (``wrong size`` or ``wrong checksum``) and its detail; none if all is well.
-
-    Notes
-    -----
-    Taught in lesson 01.
     """
     path = Path(path)
     size = path.stat().st_size
@@ -158,12 +141,7 @@ def faults(path: str | Path, archive: Archive) -> list[tuple[str, str]]:
 
 
 def md5(path: str | Path) -> str:
-    """The MD5 checksum of a file, which is what the record publishes.
-
-    Notes
-    -----
-    Taught in lesson 01.
-    """
+    """The MD5 checksum of a file, which is what the record publishes."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "md5").hexdigest()
 
@@ -194,10 +172,6 @@ def unpack(path: str | Path, folder: str | Path, actors: Collection[int]) -> lis
         would grow beyond what recordings can.
     OSError
         If the disk has too little room.
-
-    Notes
-    -----
-    Taught in lesson 01.
     """
     path, folder = Path(path), Path(folder)
     try:

@@ -54,7 +54,6 @@ def load(path: str | Path) -> tuple[np.ndarray, int]:
     -----
     The sound of a film that begins later than its picture is silent till then, and what comes
     before the picture is left out: time 0 is that of the first frame, as in `video.frames_at`.
-    Taught in lesson 02.
     """
     channels, rate = load_channels(path)
     if channels.shape[1] == 1:
@@ -86,10 +85,6 @@ def load_channels(path: str | Path) -> tuple[np.ndarray, int]:
     ------
     ValueError
         As `load`.
-
-    Notes
-    -----
-    Taught in lesson 02.
     """
     path = Path(path)
     channels, rate = _load_mp4(path) if path.suffix.lower() == ".mp4" else _load_wav(path)
@@ -203,10 +198,6 @@ def starts_late(container: av.container.InputContainer) -> float:
     -------
     float
         0 where it has no picture or no sound, or does not say when they begin.
-
-    Notes
-    -----
-    Taught in lesson 02.
     """
     streams = [container.streams.best(kind) for kind in ("audio", "video")]
     if any(stream is None or stream.start_time is None for stream in streams):
@@ -239,7 +230,7 @@ def resample(sound: np.ndarray, rate: int, target_rate: int) -> np.ndarray:
     -----
     Gives resampy 0.4's samples to 5e-5 of full scale and the same MFCCs to 0.05 dB, on real
     speech from 48 to 22.05 kHz; resampy reads its filter from a table in slightly shorter
-    steps than the rates ask for. Taught in lesson 02. Source: Smith,
+    steps than the rates ask for. Source: Smith,
     *Digital Audio Resampling*, https://ccrma.stanford.edu/~jos/resample/.
     """
     if rate == target_rate:

@@ -22,12 +22,7 @@ from avlib.features import FeatureStore, Recipe
 
 
 def home() -> Path:
-    """The folder that holds ``notebooks/`` and ``data/``: the checkout, else where one stands.
-
-    Notes
-    -----
-    Used in every lesson.
-    """
+    """The folder that holds ``notebooks/`` and ``data/``: the checkout, else where one stands."""
     checkout = Path(__file__).resolve().parents[1]
     return checkout if (checkout / "notebooks").is_dir() else Path.cwd()
 
@@ -36,12 +31,7 @@ DRIVE = Path("/content/drive/MyDrive")  # where Colab mounts a learner's Google 
 
 
 def on_colab() -> bool:
-    """Whether this runs in Google Colab.
-
-    Notes
-    -----
-    Used in every lesson.
-    """
+    """Whether this runs in Google Colab."""
     return "google.colab" in sys.modules
 
 
@@ -50,10 +40,6 @@ def data_folder() -> Path:
 
     ``AVLIB_DATA``, where that is set; on Colab ``avlib`` on the learner's Drive, where that is
     mounted; else ``data/``.
-
-    Notes
-    -----
-    Used in every lesson.
     """
     if os.environ.get("AVLIB_DATA"):
         return Path(os.environ["AVLIB_DATA"]).expanduser().absolute()
@@ -65,10 +51,6 @@ def hand_on() -> None:
 
     A kernel runs in the notebook's folder, where a relative ``AVLIB_DATA`` means another place, and
     may find another avlib.
-
-    Notes
-    -----
-    Of every lesson: ``python -m avlib lab`` and ``lessons`` call it.
     """
     os.environ["AVLIB_DATA"] = str(data_folder())
     paths = [str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH", "")]
@@ -76,12 +58,7 @@ def hand_on() -> None:
 
 
 def checkpoints() -> Path:
-    """Where a training leaves what it has done so far; see `training.fit`.
-
-    Notes
-    -----
-    Used from lesson 03 on.
-    """
+    """Where a training leaves what it has done so far; see `training.fit`."""
     return data_folder() / "checkpoints"
 
 
@@ -98,10 +75,6 @@ def recordings(make: bool = True) -> Path:
     Returns
     -------
     Path
-
-    Notes
-    -----
-    Used in every lesson.
     """
     folder = data_folder()
     try:
@@ -134,10 +107,6 @@ def start(lesson: str = __version__) -> Path:
         If another version is installed; says what to run.
     ValueError
         If no actor among the recordings shows all eight emotions.
-
-    Notes
-    -----
-    The first cell of every lesson.
     """
     release.belong_together(lesson)
     from avlib import loaders, plots
@@ -188,10 +157,6 @@ def with_picture(clips: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-
-    Notes
-    -----
-    Used in lessons 00 to 05.
     """
     pictured = clips[clips["picture"].notna()]
     if _shows_all_emotions(pictured):
@@ -220,7 +185,7 @@ def store(clips: pd.DataFrame, recipe: Recipe) -> FeatureStore:
 
     Notes
     -----
-    Used from lesson 03 on; lesson 02 explains `features.build`.
+    build`.
     """
     settings = json.dumps([asdict(recipe), features.content(clips, recipe)])
     name = hashlib.sha256(settings.encode()).hexdigest()[:12]
@@ -234,10 +199,6 @@ def lessons() -> list[Path]:
     ------
     FileNotFoundError
         If avlib was installed without its lessons.
-
-    Notes
-    -----
-    Of every lesson.
     """
     found = sorted((home() / "notebooks").glob("[0-9][0-9]-*.ipynb"))
     if not found:
@@ -265,10 +226,6 @@ def run_lesson(notebook: Path, keep: Path | None = None) -> float:
     ------
     nbclient.exceptions.CellExecutionError
         If a cell fails.
-
-    Notes
-    -----
-    Of every lesson.
     """
     import nbformat
     from nbclient import NotebookClient

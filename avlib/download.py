@@ -2,7 +2,7 @@
 
 pooch, which many projects use, starts a broken download afresh and does not wait when a host
 asks for it; with half a gigabyte an archive both matter, so the transfer here is requests alone.
-Taught in notebooks/01-explore-the-dataset.ipynb. Source: Zenodo record 1188976.
+Source: Zenodo record 1188976.
 """
 
 from __future__ import annotations
@@ -59,10 +59,6 @@ class Host:
         Ask again later ourselves if the host wants us to wait longer than this.
     pause_s : float
         Before the second try; doubled for each further one.
-
-    Notes
-    -----
-    Taught in lesson 01.
     """
 
     address: str = HOST
@@ -134,10 +130,6 @@ def differences(host: Host) -> list[str]:
     ------
     OSError, ValueError
         If the record cannot be asked.
-
-    Notes
-    -----
-    Taught in lesson 01.
     """
     known, listed = archives.registry(), host.record()
     said = [f"{name}: the record does not list it" for name in known if name not in listed]
@@ -166,10 +158,6 @@ class Plan:
     folder : Path
     keep : bool
         Keep the archives once they are unpacked.
-
-    Notes
-    -----
-    Taught in lesson 01.
     """
 
     archives: tuple[Archive, ...]
@@ -241,10 +229,6 @@ def plan(
     ------
     OSError, ValueError
         If a checksum is known to nobody and the record cannot be asked.
-
-    Notes
-    -----
-    Taught in lesson 01.
     """
     folder, actors, host = Path(folder), frozenset(actors), host or Host()
     known = archives.registry()
@@ -312,10 +296,6 @@ def fetch_all(work: Plan, host: Host | None = None, progress: bool = True) -> No
     OSError
         If the disk is too small or fills up, or one or more archives cannot be had; the others
         have been seen to.
-
-    Notes
-    -----
-    Taught in lesson 01.
     """
     host = host or Host()
     free = shutil.disk_usage(_there(work.folder)).free
@@ -429,10 +409,6 @@ def fetch(
         If the host cannot be reached, gives up, or the disk is full.
     ValueError
         If what the host holds is not the archive: its length or checksum differ.
-
-    Notes
-    -----
-    Taught in lesson 01.
     """
     folder, host, stop = Path(folder), host or Host(), stop or threading.Event()
     whole = _whole(folder, archive)

@@ -45,10 +45,6 @@ def predictions(
     DataFrame
         One row each: ``clip``, ``actor``, ``label`` (emotion code, 1–8) and
         ``log_prob_1`` … ``log_prob_8``.
-
-    Notes
-    -----
-    Taught in lesson 05.
     """
     known = store.rows.iloc[rows][["clip", "actor", "emotion"]].reset_index(drop=True)
     answers = pd.DataFrame(log_probabilities, columns=_LOG_COLUMNS)
@@ -67,10 +63,6 @@ def table(answers: Mapping[str, Sequence[float]]) -> pd.DataFrame:
     -------
     DataFrame
         As `by_clip`.
-
-    Notes
-    -----
-    Taught in lesson 05.
     """
     names = [ClipName.parse(f"01-{clip}") for clip in answers]
     known = {
@@ -96,10 +88,6 @@ def by_clip(answers: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         The same columns, one row a clip, sorted by clip.
-
-    Notes
-    -----
-    Taught in lesson 05.
     """
     joined = answers.groupby(["clip", "actor", "label"], as_index=False)[_LOG_COLUMNS].mean()
     logs = joined[_LOG_COLUMNS].to_numpy()
@@ -108,22 +96,12 @@ def by_clip(answers: pd.DataFrame) -> pd.DataFrame:
 
 
 def decided(answers: pd.DataFrame) -> np.ndarray:
-    """The emotion code (1–8) with the highest probability in each row.
-
-    Notes
-    -----
-    Taught in lesson 05.
-    """
+    """The emotion code (1–8) with the highest probability in each row."""
     return answers[_LOG_COLUMNS].to_numpy().argmax(axis=1) + 1
 
 
 def accuracy(answers: pd.DataFrame) -> float:
-    """The share of rows decided rightly, 0–1.
-
-    Notes
-    -----
-    Taught in lesson 05.
-    """
+    """The share of rows decided rightly, 0–1."""
     return float(accuracy_score(answers["label"], decided(answers)))
 
 
@@ -135,7 +113,7 @@ def uar(answers: pd.DataFrame) -> float:
 
     Notes
     -----
-    Taught in lesson 05. Source: Schuller et al. 2009, doi:10.21437/Interspeech.2009-103.
+    Source: Schuller et al. 2009, doi:10.21437/Interspeech.2009-103.
     """
     present = np.unique(answers["label"])
     recall = recall_score(answers["label"], decided(answers), labels=present, average="macro")
@@ -155,10 +133,6 @@ def each(answers: pd.DataFrame, of: str = "actor") -> pd.DataFrame:
     -------
     DataFrame
         One row for each: ``clips`` and ``accuracy``, 0–1. Emotions carry their names.
-
-    Notes
-    -----
-    Taught in lesson 06.
     """
     right = pd.Series(decided(answers) == answers["label"].to_numpy(), answers.index)
     found = right.groupby(answers[of]).agg(clips="size", accuracy="mean")
@@ -174,21 +148,12 @@ def confusion(answers: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame, shape (8, 8), int
         Both axes carry the names of the emotions.
-
-    Notes
-    -----
-    Taught in lesson 05.
     """
     return named(confusion_matrix(answers["label"], decided(answers), labels=list(CODES)))
 
 
 def named(counts: np.ndarray) -> pd.DataFrame:
-    """Write the emotions' names on both sides of an 8 × 8 table of counts.
-
-    Notes
-    -----
-    Taught in lesson 05.
-    """
+    """Write the emotions' names on both sides of an 8 × 8 table of counts."""
     return pd.DataFrame(
         counts, pd.Index(EMOTIONS, name="acted"), pd.Index(EMOTIONS, name="decided")
     )
@@ -238,7 +203,7 @@ def interval(
 
     Notes
     -----
-    Taught in lesson 05. Source: Efron and Stein 1981, doi:10.1214/aos/1176345462.
+    Source: Efron and Stein 1981, doi:10.1214/aos/1176345462.
     """
     if than is not None and set(than["clip"]) != set(answers["clip"]):
         raise ValueError("than: the two tables hold answers about different clips")
@@ -304,7 +269,7 @@ def reliability(answers: pd.DataFrame, bins: int = 10) -> pd.DataFrame:
 
     Notes
     -----
-    Taught in lesson 05. Source: Guo et al. 2017, *On Calibration of Modern Neural Networks*.
+    Source: Guo et al. 2017, *On Calibration of Modern Neural Networks*.
     """
     sure = np.exp(answers[_LOG_COLUMNS].to_numpy().max(axis=1))
     each = pd.DataFrame({"confidence": sure, "accuracy": decided(answers) == answers["label"]})
@@ -331,7 +296,7 @@ def calibration_error(answers: pd.DataFrame, bins: int = 10) -> float:
 
     Notes
     -----
-    Taught in lesson 05. Source: as `reliability`.
+    Source: as `reliability`.
     """
     found = reliability(answers, bins)
     apart = (found["confidence"] - found["accuracy"]).abs()
@@ -353,7 +318,7 @@ def temperature(answers: pd.DataFrame) -> float:
 
     Notes
     -----
-    Taught in lesson 05. Source: as `reliability`.
+    Source: as `reliability`.
     """
     logs, label = answers[_LOG_COLUMNS].to_numpy(), answers["label"]
 
@@ -371,7 +336,7 @@ def at_temperature(answers: pd.DataFrame, degrees: float) -> pd.DataFrame:
 
     Notes
     -----
-    Taught in lesson 05. Source: as `reliability`.
+    Source: as `reliability`.
     """
     logs = log_softmax(answers[_LOG_COLUMNS].to_numpy() / degrees, axis=1)
     return answers.assign(**dict(zip(_LOG_COLUMNS, logs.T, strict=True)))
@@ -392,10 +357,6 @@ def majority(answers: pd.DataFrame, training: Iterable[int]) -> pd.DataFrame:
     DataFrame
         As `answers`: each emotion with its share of the training side. The most frequent one is
         decided; of several as frequent the first, in RAVDESS's order.
-
-    Notes
-    -----
-    Taught in lesson 05.
     """
     share = np.bincount(list(training), minlength=len(EMOTIONS) + 1)[1:]
     with np.errstate(divide="ignore"):
@@ -415,10 +376,6 @@ def judged(answers: pd.DataFrame) -> dict[str, float]:
     -------
     dict of float
         Without intervals where there are fewer than three actors.
-
-    Notes
-    -----
-    Taught in lesson 05.
     """
     found = {"clips": len(answers)}
     for name, score in METRICS.items():
@@ -429,12 +386,7 @@ def judged(answers: pd.DataFrame) -> dict[str, float]:
 
 
 def tied(answers: pd.DataFrame) -> int:
-    """In how many rows two or more emotions share the highest probability.
-
-    Notes
-    -----
-    Taught in lesson 05.
-    """
+    """In how many rows two or more emotions share the highest probability."""
     logs = answers[_LOG_COLUMNS].to_numpy()
     return int(((logs == logs.max(axis=1, keepdims=True)).sum(axis=1) > 1).sum())
 
@@ -466,10 +418,6 @@ def read(path: str | Path, labels_from: int = 1) -> pd.DataFrame:
         If it cannot be read as a table, a column is missing, a name is not RAVDESS, a label is no
         emotion or not that of the name, the probabilities of a row are no probabilities, or a clip
         stands in two folds; lists the lines.
-
-    Notes
-    -----
-    Taught in lesson 05.
     """
     path, faults, sums, folds, rows, rounded = Path(path), [], [], [], 0, 0
     for block in _blocks(path):

@@ -126,7 +126,7 @@ def table1(
 
     Notes
     -----
-    Taught in lesson 05. Source: the paper's Table I and Fig. 4.
+    Source: the paper's Table I and Fig. 4.
     """
     _require_pictures(store, "table1")
     split = splits.split(store.rows, unit, settings.seed)
@@ -176,7 +176,7 @@ def trained(
     Notes
     -----
     Made by ``python -m avlib run table1 --weights avlib/trained`` from the practice corpus of seed
-    0: split by actor, seed 0, 30 epochs. Taught in lesson 05.
+    0: split by actor, seed 0, 30 epochs.
     """
     tensors, header = weights.load(folder / f"{name}.safetensors", sealed=False)
     for what, asked in (("measured_on", store.corpus), ("recipe", asdict(store.recipe))):
@@ -221,10 +221,6 @@ def audio_folds(
     ------
     ValueError
         If there is too little data for the folds.
-
-    Notes
-    -----
-    Taught in lesson 05.
     """
     tested, each_fold = [], []
     for split in _cuts(store, unit, folds, settings.seed):
@@ -264,10 +260,6 @@ class Plan:
         What features are normalised by; see `loaders.to_device`.
     mixed_test : bool
         Whether the test side's sounds are class-matched too; see `loaders.class_matched`.
-
-    Notes
-    -----
-    Taught in lesson 05.
     """
 
     network: str
@@ -337,7 +329,7 @@ def protocols(
     -----
     One thread a run, so that the result depends on the seeds alone and not on how many
     processors there are. On a GPU they take turns. From a store of action units, logistic
-    regression on clip means is run beside the networks. Taught in lesson 05.
+    regression on clip means is run beside the networks.
     """
     _require_pictures(store, "protocols")
     names = NETWORKS if store.vectors is None else (*NETWORKS, *REGRESSIONS)
@@ -386,10 +378,6 @@ def variants(
     ------
     ValueError
         As `table1`.
-
-    Notes
-    -----
-    Taught in lessons 05 and 06.
     """
     _require_pictures(store, experiment)
     ways = VARIANTS[experiment]
@@ -596,10 +584,6 @@ def protocol_table(result: dict[str, object]) -> pd.DataFrame:
         number of runs; for each split also what always answering the training side's most
         frequent emotion would give, and how much accuracy and UAR networks differ on the same
         clips.
-
-    Notes
-    -----
-    Taught in lesson 05.
     """
     runs = pd.DataFrame(result["runs"])
     runs["who"] = [
@@ -639,12 +623,7 @@ def _difference(answers: pd.DataFrame, than: pd.DataFrame) -> dict[str, float]:
 
 
 def make_network(name: str, store: FeatureStore, seed: int) -> nn.Module:
-    """The ``audio``, ``image`` or ``fusion`` network that fits a store's features.
-
-    Notes
-    -----
-    Taught in lesson 05.
-    """
+    """The ``audio``, ``image`` or ``fusion`` network that fits a store's features."""
     mfcc_shape, image_shape = store.mfcc.shape[1:], store.image_shape
     if name == "audio":
         return training.seeded(networks.AudioNetwork, mfcc_shape, seed=seed)
@@ -654,12 +633,7 @@ def make_network(name: str, store: FeatureStore, seed: int) -> nn.Module:
 
 
 def scores(answers: pd.DataFrame) -> dict[str, float]:
-    """Accuracy by pair and by clip, UAR by clip, and how many clips they rest on.
-
-    Notes
-    -----
-    Taught in lesson 05.
-    """
+    """Accuracy by pair and by clip, UAR by clip, and how many clips they rest on."""
     clips = evaluation.by_clip(answers)
     return {
         "pair_accuracy": evaluation.accuracy(answers),
@@ -670,12 +644,7 @@ def scores(answers: pd.DataFrame) -> dict[str, float]:
 
 
 def summary(result: dict[str, object]) -> pd.DataFrame:
-    """Table I from the result of `table1`: per cent, beside the paper's.
-
-    Notes
-    -----
-    Taught in lesson 05.
-    """
+    """Table I from the result of `table1`: per cent, beside the paper's."""
     rows = {}
     for name, found in result["networks"].items():
         rows[name] = {
@@ -759,10 +728,6 @@ def audit(folder: Path | None, unit: str, seeds: Sequence[int]) -> dict[str, obj
     ------
     ValueError
         If there is too little for the split.
-
-    Notes
-    -----
-    Taught in lesson 05.
     """
     if folder is None:
         clips = pd.DataFrame([vars(n) | {"clip": n.clip, "sex": n.sex} for n in _FULL_DESIGN])

@@ -38,10 +38,6 @@ class Heard:
         Samples a second (Hz).
     caption : str
         What is heard, in words.
-
-    Notes
-    -----
-    Used from lesson 00 on.
     """
 
     picture: Picture
@@ -73,10 +69,6 @@ def player(sound: np.ndarray, rate: int, caption: str) -> str:
     Returns
     -------
     str
-
-    Notes
-    -----
-    Used from lesson 00 on.
     """
     written = io.BytesIO()
     soundfile.write(written, sound, rate, format="WAV", subtype="PCM_16")
@@ -109,7 +101,7 @@ class Explorer:
 
     Notes
     -----
-    A notebook that has no kernel shows the default picture instead. Used in every lesson.
+    A notebook that has no kernel shows the default picture instead.
     """
 
     def __init__(
@@ -184,10 +176,6 @@ def draw_clip(clips: pd.DataFrame, emotion: int, intensity: int, actor: int) -> 
     ------
     ValueError
         If the table holds no such clip.
-
-    Notes
-    -----
-    Used in lessons 00 and 01.
     """
     found = clips.query("emotion == @emotion and intensity == @intensity and actor == @actor")
     if found.empty:
@@ -246,10 +234,6 @@ def draw_mfcc(
     Returns
     -------
     Heard
-
-    Notes
-    -----
-    Used in lesson 02.
     """
     import librosa
 
@@ -313,10 +297,6 @@ def draw_pairs(path: str | Path, window: float, offset: float, size: int, corpus
     Returns
     -------
     Picture
-
-    Notes
-    -----
-    Used in lesson 02.
     """
     times = video.pair_times(video.duration(path), window, offset)
     pairs = video.frame_pairs(path, times, size)
@@ -354,10 +334,6 @@ def draw_filter(network: torch.nn.Module, samples: Samples, row: int, channel: i
     Returns
     -------
     Picture
-
-    Notes
-    -----
-    Used in lesson 03.
     """
     image = next(batches(samples, np.array([row]))).image
     layer = network.cnn.layers[0]
@@ -407,10 +383,6 @@ def draw_auxiliary(runs: Mapping[float, pd.DataFrame], weight: float, corpus: st
     Returns
     -------
     Picture
-
-    Notes
-    -----
-    Used in lesson 04.
     """
     history = runs[weight]
     figure, axes = plt.subplots(figsize=(8, 3.4))
@@ -458,10 +430,6 @@ def draw_probe(
     Returns
     -------
     Picture
-
-    Notes
-    -----
-    Used in lesson 04.
     """
     network.eval()
     mfcc, image, label, _ = next(batches(samples, np.array([row])))
@@ -522,10 +490,6 @@ def draw_confusion_cell(
     ------
     ValueError
         If the cell counts no clip.
-
-    Notes
-    -----
-    Used in lesson 05.
     """
     inside = answers[(answers["label"] == acted) & (evaluation.decided(answers) == decided)]
     if inside.empty:
@@ -576,10 +540,6 @@ def draw_interval(answers: pd.DataFrame, over: str, actors: int, corpus: str) ->
     Returns
     -------
     Picture
-
-    Notes
-    -----
-    Used in lesson 06.
     """
     some = answers[answers["actor"].isin(np.sort(answers["actor"].unique())[:actors])]
     right = pd.Series(evaluation.decided(some) == some["label"].to_numpy())

@@ -97,7 +97,7 @@ class Recipe:
 
     Notes
     -----
-    Taught in lesson 02. Source: the paper's pre-processing section; what it leaves open
+    Source: the paper's pre-processing section; what it leaves open
     (rate, mean or sequence, which frames, their size) is our decision.
     """
 
@@ -163,10 +163,6 @@ def clip_mfcc(path: str | Path, recipe: Recipe) -> np.ndarray:
     ------
     ValueError
         If the file cannot be read, or is shorter than the sequence.
-
-    Notes
-    -----
-    Taught in lesson 02.
     """
     sound, rate = audio.load(path)
     if len(sound) * recipe.sample_rate < recipe.analysis_window * rate:
@@ -214,10 +210,6 @@ def clip_pairs(path: str | Path, recipe: Recipe) -> np.ndarray:
     ------
     ValueError
         If the file cannot be decoded, has no picture, or is shorter than one window.
-
-    Notes
-    -----
-    Taught in lesson 02.
     """
     seconds = video.duration(path)
     try:
@@ -274,10 +266,6 @@ def build(
         If the folder holds something else, or a store of other recordings or another recipe.
     OSError
         If the disk is full or the folder cannot be written.
-
-    Notes
-    -----
-    Taught in lesson 02.
     """
     folder = Path(folder)
     if not folder.name or folder.is_symlink() or (folder.exists() and not folder.is_dir()):
@@ -394,10 +382,6 @@ def content(
     ------
     ValueError
         If clips lack the sound, picture or action units that the recipe asks for.
-
-    Notes
-    -----
-    Taught in lesson 02.
     """
     _require_media(clips, recipe)
     columns = recipe.media
@@ -597,10 +581,6 @@ class FeatureStore:
         The row in `clips` that each pair was cut from.
     vectors : ndarray, shape (clips, action units), float32, or None
         In place of frame pairs, in a store of a recipe with ``visual="vector"``.
-
-    Notes
-    -----
-    Taught in lesson 02.
     """
 
     folder: Path

@@ -1,7 +1,4 @@
-"""Files that are written whole or not at all, and what we kept read back with a check.
-
-Taught in notebooks/01-explore-the-dataset.ipynb.
-"""
+"""Files that are written whole or not at all, and what we kept read back with a check."""
 
 from __future__ import annotations
 
@@ -21,12 +18,7 @@ Form = Mapping[str, type | tuple[type, ...]]
 
 
 class DamagedError(ValueError):
-    """A file that avlib wrote is not as it was written. The message begins with its name.
-
-    Notes
-    -----
-    Taught in lesson 01.
-    """
+    """A file that avlib wrote is not as it was written. The message begins with its name."""
 
 
 def save(path: Path, content: bytes) -> None:
@@ -45,10 +37,6 @@ def save(path: Path, content: bytes) -> None:
     ------
     OSError
         If it cannot be written (disk full, no permission); names the file.
-
-    Notes
-    -----
-    Taught in lesson 01.
     """
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
@@ -63,12 +51,7 @@ def save(path: Path, content: bytes) -> None:
 
 
 def remedy(error: OSError) -> str:
-    """What to do about a file that could not be written.
-
-    Notes
-    -----
-    Taught in lesson 01.
-    """
+    """What to do about a file that could not be written."""
     return "make room" if error.errno in _FULL else "mend that"
 
 
@@ -81,10 +64,6 @@ def below(folder: Path) -> list[Path]:
     -----
     UserWarning
         Naming each folder that may not be read: what lies in it is not in the list.
-
-    Notes
-    -----
-    Taught in lesson 01.
     """
     found, searched = [], set()
 
@@ -120,10 +99,6 @@ def save_json(path: Path, content: object) -> None:
     ------
     OSError
         As `save`.
-
-    Notes
-    -----
-    Taught in lesson 01.
     """
     save(path, (json.dumps(content, indent=1) + "\n").encode())
 
@@ -143,10 +118,6 @@ def refuse_to_replace(path: Path, inputs: Iterable[Path] = ()) -> None:
     OSError
         If it is one of the inputs, by whatever name; if a file is there that holds no JSON (a
         recording, a table); or if it cannot be written there.
-
-    Notes
-    -----
-    Taught in lesson 01.
     """
     if path.is_dir():
         raise IsADirectoryError(f"{path}: is a folder; name a file for the result")
@@ -180,10 +151,6 @@ def dialect(path: Path) -> tuple[str, str, list[str]]:
     ------
     ValueError
         If it is not text in UTF-8.
-
-    Notes
-    -----
-    Taught in lesson 05.
     """
     with path.open("rb") as file:
         head = file.read(20_000)
@@ -212,10 +179,6 @@ def seal(path: Path, content: Mapping[str, object]) -> None:
         As `save`.
     ValueError
         If a number is not finite: a result that is none is not kept.
-
-    Notes
-    -----
-    Taught in lesson 01.
     """
     save_json(path, {"digest": digest(content), **content})
 
@@ -241,10 +204,6 @@ def unseal(path: Path, form: Form) -> dict[str, object]:
     DamagedError
         If it is no JSON, lacks a key, holds a value of another type, or was changed since. Who
         keeps it as a cache makes it anew; who cannot, says so to the user.
-
-    Notes
-    -----
-    Taught in lesson 01.
     """
     try:
         content = json.loads(path.read_bytes())
@@ -280,10 +239,6 @@ def digest(content: object) -> str:
     ------
     ValueError
         If a number is not finite.
-
-    Notes
-    -----
-    Taught in lesson 01.
     """
     plain = json.dumps(content, sort_keys=True, allow_nan=False)
     return hashlib.sha256(plain.encode()).hexdigest()

@@ -24,12 +24,7 @@ _NEUTRAL = 1  # emotion code
 
 
 def best_device() -> torch.device:
-    """A CUDA GPU if there is one, else Apple's, else the processor.
-
-    Notes
-    -----
-    Taught in lesson 03.
-    """
+    """A CUDA GPU if there is one, else Apple's, else the processor."""
     if torch.cuda.is_available():
         return torch.device("cuda")
     if torch.backends.mps.is_available():
@@ -58,10 +53,6 @@ class Samples:
     look_of_row : Tensor, shape (rows,), int64
     corpus : str
         What the features were made from: ``practice corpus`` or ``RAVDESS``.
-
-    Notes
-    -----
-    Taught in lesson 03.
     """
 
     mfcc: Tensor
@@ -86,10 +77,6 @@ class Batch(NamedTuple):
     label : Tensor, shape (batch,), int64
     present : Tensor, shape (batch, 2), float32, or None
         1 where the joint classifier gets the sound (column 0) and the image (column 1), else 0.
-
-    Notes
-    -----
-    Taught in lessons 03 and 04.
     """
 
     mfcc: Tensor
@@ -131,7 +118,7 @@ def to_device(
 
     Notes
     -----
-    Taught in lesson 03; standards that know the speaker in lesson 06. Source: Busso et al. 2013,
+    Source: Busso et al. 2013,
     *Iterative feature normalization*, doi:10.1109/T-AFFC.2013.26, for the neutral clips.
     """
     device = torch.device(device) if device is not None else best_device()
@@ -158,10 +145,6 @@ def standardise_again(
     Returns
     -------
     Samples
-
-    Notes
-    -----
-    Taught in lesson 05.
     """
     return _standardised(store, train_rows, samples.pairs, samples.label.device, standard)
 
@@ -273,7 +256,6 @@ def class_matched(samples: Samples, rows: np.ndarray, generator: torch.Generator
     -----
     The paper wants sound and image of the same class; to mix them in training makes many more
     pairings. In a test it flatters: what a pair's sound does not tell, another clip's may.
-    Taught in lesson 06.
     """
     rows = torch.from_numpy(rows)
     label = samples.label.cpu()[rows]
@@ -316,8 +298,7 @@ def batches(
     Notes
     -----
     A joint classifier that always gets both senses soon leans on the one that is easier to learn
-    by heart. To take one away at random makes it use each; our decision, not the paper's. Taught
-    in lessons 03 and 04.
+    by heart. To take one away at random makes it use each; our decision, not the paper's.
     """
     rows = torch.from_numpy(rows)
     if generator is not None:
@@ -351,7 +332,7 @@ def deal_senses(rows: int, share: float, generator: torch.Generator | None = Non
 
     Notes
     -----
-    Taught in lesson 04. Source: ModDrop, Neverova et al. 2016, arXiv:1501.00102.
+    Source: ModDrop, Neverova et al. 2016, arXiv:1501.00102.
     """
     drawn = torch.rand(rows, generator=generator)
     return torch.stack([drawn >= share, drawn < 1 - share], dim=1).float()

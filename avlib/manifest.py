@@ -2,7 +2,7 @@
 
 Whoever wrote the files knew them whole: an archive carries a CRC-32 of each of its members, and
 the practice corpus knows what it wrote. A damaged film often still decodes, to other pictures;
-only a checksum tells. Taught in notebooks/01-explore-the-dataset.ipynb.
+only a checksum tells.
 """
 
 from __future__ import annotations
@@ -35,10 +35,6 @@ class Entry:
         Its checksum, as zip archives use it.
     source : str
         The archive that it came from, or ``practice corpus``.
-
-    Notes
-    -----
-    Taught in lesson 01.
     """
 
     bytes: int
@@ -47,12 +43,7 @@ class Entry:
 
 
 def is_ours(path: Path) -> bool:
-    """Whether a file is a manifest that avlib wrote: its first line tells.
-
-    Notes
-    -----
-    Taught in lesson 01.
-    """
+    """Whether a file is a manifest that avlib wrote: its first line tells."""
     wanted = ",".join(_COLUMNS).encode()
     try:
         with path.open("rb") as file:
@@ -82,10 +73,6 @@ def read(folder: str | Path) -> dict[str, Entry]:
     -----
     UserWarning
         If a file of that name is there that avlib did not write.
-
-    Notes
-    -----
-    Taught in lesson 01.
     """
     path = Path(folder) / NAME
     if path.exists() and not is_ours(path):
@@ -120,7 +107,7 @@ def add(folder: str | Path, entries: Mapping[str, Entry]) -> None:
 
     Notes
     -----
-    The manifest is replaced in one step. Taught in lesson 01.
+    The manifest is replaced in one step.
     """
     folder = Path(folder)
     if (folder / NAME).exists() and not is_ours(folder / NAME):
@@ -139,12 +126,7 @@ def add(folder: str | Path, entries: Mapping[str, Entry]) -> None:
 
 
 def crc32(path: str | Path) -> int:
-    """The CRC-32 of a file.
-
-    Notes
-    -----
-    Taught in lesson 01.
-    """
+    """The CRC-32 of a file."""
     value = 0
     with Path(path).open("rb") as file:
         while block := file.read(1 << 20):
@@ -165,10 +147,6 @@ def is_whole(folder: str | Path, file: str, entry: Entry) -> bool:
     Returns
     -------
     bool
-
-    Notes
-    -----
-    Taught in lesson 01.
     """
     path = Path(folder) / file
     return path.is_file() and path.stat().st_size == entry.bytes and crc32(path) == entry.crc32

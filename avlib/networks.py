@@ -35,7 +35,7 @@ class AudioCNN(nn.Module):
     Notes
     -----
     Our decisions: kernels of 5, 32 then 64 channels for the mean and 64 then 64 for the sequence,
-    ReLU, pool of 4. Taught in lesson 03.
+    ReLU, pool of 4.
     """
 
     def __init__(self, mfcc_shape: tuple[int, ...] = (40,)) -> None:
@@ -75,7 +75,7 @@ class ImageCNN(nn.Module):
     Notes
     -----
     Our decisions: a 5 × 5 kernel with stride 2 and 16 channels, then 3 × 3 with 32, ReLU, pools of
-    2 and 4. The stride makes it four times cheaper on a laptop. Taught in lesson 03.
+    2 and 4. The stride makes it four times cheaper on a laptop.
     """
 
     def __init__(self, size: int = 64) -> None:
@@ -112,7 +112,6 @@ class VectorMLP(nn.Module):
     Notes
     -----
     It stands where the image CNN stands, so that all else stays as it is. Not in the paper.
-    Taught in lesson 06.
     """
 
     def __init__(self, length: int) -> None:
@@ -138,10 +137,6 @@ def image_branch(image_shape: tuple[int, ...]) -> nn.Module:
     Returns
     -------
     `ImageCNN` or `VectorMLP`
-
-    Notes
-    -----
-    Taught in lesson 06.
     """
     return VectorMLP(*image_shape) if len(image_shape) == 1 else ImageCNN(image_shape[0])
 
@@ -157,7 +152,6 @@ class DimensionMLP(nn.Sequential):
     Notes
     -----
     Our decisions: it stands on the image branch alone, with one hidden layer of 128.
-    Taught in lesson 04.
     """
 
     def __init__(self, dimension_in: int, dimension_out: int) -> None:
@@ -181,7 +175,7 @@ def equal_size(vector: Tensor) -> Tensor:
     -----
     Equal dimension is not equal say: the audio CNN's numbers are several times larger than the
     image MLP's, and the joint classifier would listen and hardly look. Our decision, with nothing
-    to learn in it (layer normalisation, Ba et al. 2016, arXiv:1607.06450). Taught in lesson 04.
+    to learn in it (layer normalisation, Ba et al. 2016, arXiv:1607.06450).
     """
     return VECTOR_SIZE * functional.layer_norm(vector, vector.shape[1:])
 
@@ -197,7 +191,7 @@ class Classifier(nn.Sequential):
     Notes
     -----
     Our decision: one hidden layer of 128. Softmax of the logits gives probabilities; the
-    loss takes the logits. Taught in lesson 03.
+    loss takes the logits.
     """
 
     def __init__(self, dimension: int) -> None:
@@ -211,10 +205,6 @@ class AudioNetwork(nn.Module):
     ----------
     mfcc_shape : tuple of int
         As `AudioCNN`.
-
-    Notes
-    -----
-    Taught in lesson 03.
     """
 
     decision = "audio"
@@ -239,10 +229,6 @@ class ImageNetwork(nn.Module):
     ----------
     image_shape : tuple of int
         As `image_branch`.
-
-    Notes
-    -----
-    Taught in lesson 03.
     """
 
     decision = "image"
@@ -275,7 +261,7 @@ class FusionNetwork(nn.Module):
     The joint classifier sees both branches' vectors, of one dimension and one size; each auxiliary
     classifier sees its own branch alone, so its loss reaches that branch alone. In training the
     joint classifier does without one of the senses now and then (see `loaders.batches`).
-    Taught in lesson 04. Source: the paper's fusion and auxiliary-loss sections.
+    Source: the paper's fusion and auxiliary-loss sections.
     """
 
     decision = "joint"

@@ -38,10 +38,6 @@ class Picture:
     png : bytes
     alt : str
         What a reader who cannot see the figure needs to know.
-
-    Notes
-    -----
-    Used in every lesson.
     """
 
     png: bytes
@@ -113,10 +109,6 @@ def waveform(axes: Axes, sound: np.ndarray, rate: int) -> None:
     sound : ndarray, shape (samples,)
     rate : int
         Samples a second (Hz).
-
-    Notes
-    -----
-    Taught in lesson 00.
     """
     axes.plot(np.arange(len(sound)) / rate, sound, linewidth=0.5, color=OKABE_ITO[0])
     axes.set(xlabel="time (s)", ylabel="amplitude", xlim=(0, len(sound) / rate))
@@ -137,10 +129,6 @@ def heat(
         What the rows are, and what the colours measure.
     top : float, optional
         Value of the upper edge on the vertical axis; the number of rows by default.
-
-    Notes
-    -----
-    Taught in lesson 02.
     """
     edges = (0, seconds, 0, len(values) if top is None else top)
     drawn = axes.imshow(
@@ -166,10 +154,6 @@ def strip(pairs: np.ndarray, times: np.ndarray, alt: str, corpus: str | None = N
     Returns
     -------
     Picture
-
-    Notes
-    -----
-    Taught in lesson 02.
     """
     columns = min(3, len(pairs))
     lines = -(-len(pairs) // columns)
@@ -196,10 +180,6 @@ def curves(histories: Mapping[str, pd.DataFrame], side: str, corpus: str) -> Pic
     Returns
     -------
     Picture
-
-    Notes
-    -----
-    Taught in lesson 05.
     """
     figure, axes = plt.subplots(figsize=(8, 4))
     said = []
@@ -230,10 +210,6 @@ def confusion(counts: pd.DataFrame, title: str, corpus: str) -> Picture:
     Returns
     -------
     Picture
-
-    Notes
-    -----
-    Taught in lesson 05.
     """
     import seaborn
 
@@ -271,7 +247,7 @@ def reliability(found: Mapping[str, pd.DataFrame], corpus: str) -> Picture:
 
     Notes
     -----
-    Taught in lesson 05. Source: Guo et al. 2017, *On Calibration of Modern Neural Networks*.
+    Source: Guo et al. 2017, *On Calibration of Modern Neural Networks*.
     """
     figure, axes = plt.subplots(figsize=(5.5, 4.5))
     axes.plot([0, 100], [0, 100], color="grey", linestyle=":", label="as sure as right")

@@ -66,7 +66,7 @@ class ClipName:
 
     Notes
     -----
-    Taught in lesson 01. Source: doi:10.1371/journal.pone.0196391.
+    Source: doi:10.1371/journal.pone.0196391.
     """
 
     modality: int
@@ -145,10 +145,6 @@ def speech_names(actors: Iterable[int], modality: int = 1) -> list[ClipName]:
     -------
     list of ClipName
         ``60 × actors`` names in order of actor, then of name.
-
-    Notes
-    -----
-    Taught in lesson 01.
     """
     cells = itertools.product(range(1, 9), (1, 2), (1, 2), (1, 2))
     design = [cell for cell in cells if cell[:2] != (1, 2)]
@@ -194,7 +190,7 @@ def index(folder: str | Path, channel: int = 1) -> pd.DataFrame:
 
     Notes
     -----
-    Taught in lesson 01. Source: doi:10.1371/journal.pone.0196391.
+    Source: doi:10.1371/journal.pone.0196391.
     """
     folder = Path(folder)
     if folder.is_file():
@@ -267,10 +263,6 @@ def corpus(clips: pd.DataFrame) -> str:
     -------
     str
         ``"practice corpus"`` or ``"RAVDESS"``.
-
-    Notes
-    -----
-    Taught in lesson 01.
     """
     return "practice corpus" if clips["practice"].all() else "RAVDESS"
 
@@ -293,7 +285,7 @@ def holdings(clips: pd.DataFrame) -> dict[str, object]:
 
     Notes
     -----
-    Taught in lesson 01. Source: doi:10.1371/journal.pone.0196391.
+    Source: doi:10.1371/journal.pone.0196391.
     """
     actors = sorted(int(actor) for actor in clips.actor.unique())
     official = [name.clip for name in speech_names(actors)]

@@ -13,12 +13,7 @@ from avlib import __version__
 
 
 class OtherReleaseError(RuntimeError):
-    """A lesson and the installed avlib are of two releases.
-
-    Notes
-    -----
-    Used in every lesson.
-    """
+    """A lesson and the installed avlib are of two releases."""
 
     def _render_traceback_(self) -> list[str]:
         """What a notebook shows: the sentence, and no traceback."""
@@ -26,12 +21,7 @@ class OtherReleaseError(RuntimeError):
 
 
 def repository() -> str:
-    """``OWNER/NAME`` of the repository that this avlib was published from.
-
-    Notes
-    -----
-    Used in every lesson.
-    """
+    """``OWNER/NAME`` of the repository that this avlib was published from."""
     addresses = dict(line.split(", ") for line in metadata("avlib").get_all("Project-URL"))
     return addresses["Repository"].removeprefix("https://github.com/")
 
@@ -46,10 +36,6 @@ def address(version: str) -> str:
     Returns
     -------
     str
-
-    Notes
-    -----
-    Used in every lesson.
     """
     return f"https://github.com/{repository()}/archive/refs/tags/v{version}.zip"
 
@@ -66,10 +52,6 @@ def belong_together(lesson: str) -> None:
     ------
     OtherReleaseError
         With the sentence that tells what to run.
-
-    Notes
-    -----
-    Used in every lesson.
     """
     if lesson != __version__:
         raise OtherReleaseError(

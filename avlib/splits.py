@@ -50,10 +50,6 @@ class Split:
         Row numbers, ascending.
     unit : str
         What was kept whole: ``pair``, ``clip``, ``take`` or ``actor``.
-
-    Notes
-    -----
-    Taught in lesson 05.
     """
 
     train: np.ndarray
@@ -89,7 +85,7 @@ def split(rows: pd.DataFrame, unit: str, seed: int) -> Split:
 
     Notes
     -----
-    Taught in lesson 05. Source: the paper's 80/10/10; what is counted is our decision.
+    Source: the paper's 80/10/10; what is counted is our decision.
     """
     return folds(rows, unit, _groups(_units(rows, unit)), seed)[0]
 
@@ -118,7 +114,7 @@ def folds(rows: pd.DataFrame, unit: str, count: int, seed: int) -> list[Split]:
 
     Notes
     -----
-    Taught in lesson 05. Source: scikit-learn's `StratifiedKFold` deals the units.
+    Source: scikit-learn's `StratifiedKFold` deals the units.
     """
     units = _units(rows, unit)
     if not 2 <= count <= len(units):
@@ -151,10 +147,6 @@ def published(rows: pd.DataFrame, name: str, seed: int) -> list[Split]:
     ------
     ValueError
         If there are no such folds, or too few actors.
-
-    Notes
-    -----
-    Taught in lesson 05.
     """
     if name not in PUBLISHED:
         raise ValueError(f"folds: {name!r} is not known; choose from {', '.join(PUBLISHED)}")
@@ -203,10 +195,6 @@ def check(rows: pd.DataFrame, split: Split) -> None:
     ------
     ValueError
         Naming the first unit that crosses.
-
-    Notes
-    -----
-    Taught in lesson 05.
     """
     numbers = _unit_numbers(rows, split.unit)
     sides = {name: getattr(split, name) for name in ("train", "validation", "test")}
@@ -239,10 +227,6 @@ def leaks(rows: pd.DataFrame, split: Split) -> pd.Series:
         The share of test rows, 0–1, for which the training side holds *another row of the same
         clip*, *its twin in another modality*, *the same bytes*, *the other repetition* of the take,
         and *the same actor*. Missing where the rows do not say.
-
-    Notes
-    -----
-    Taught in lesson 05.
     """
     train, test = rows.iloc[split.train], rows.iloc[split.test]
 

@@ -57,7 +57,7 @@ class Training:
 
     Notes
     -----
-    Taught in lessons 03 and 04. Source: the paper gives SGD, momentum and 30 epochs; the rest
+    Source: the paper gives SGD, momentum and 30 epochs; the rest
     is our decision, and dropping a sense is an addition to the paper.
     """
 
@@ -105,7 +105,7 @@ def seeded(make: type[nn.Module], *arguments: object, seed: int) -> nn.Module:
 
     Notes
     -----
-    PyTorch's own random state is left as it was. Taught in lesson 03.
+    PyTorch's own random state is left as it was.
     """
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
@@ -128,7 +128,7 @@ def losses(scores: dict[str, Tensor], label: Tensor) -> dict[str, Tensor]:
 
     Notes
     -----
-    Taught in lesson 04. Source: the paper's auxiliary-loss section.
+    Source: the paper's auxiliary-loss section.
     """
     return {
         name: functional.cross_entropy(logits.float(), label) for name, logits in scores.items()
@@ -140,7 +140,7 @@ def total_loss(network: nn.Module, each: dict[str, Tensor], settings: Training) 
 
     Notes
     -----
-    Taught in lesson 04. Source: the paper, total = joint + (audio + image).
+    Source: the paper, total = joint + (audio + image).
     """
     return sum(settings.weight(network, name) * loss for name, loss in each.items())
 
@@ -159,18 +159,13 @@ def bfloat16_on_gpu(device: torch.device) -> torch.autocast:
 
     Notes
     -----
-    Taught in lesson 03. Source: Kalamkar et al. 2019, arXiv:1905.12322.
+    Source: Kalamkar et al. 2019, arXiv:1905.12322.
     """
     return torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device))
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether this is a GPU that computes with 16-bit numbers natively.
-
-    Notes
-    -----
-    Taught in lesson 03.
-    """
+    """Whether this is a GPU that computes with 16-bit numbers natively."""
     return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
@@ -208,7 +203,7 @@ def fit(
 
     Notes
     -----
-    No epoch is picked: choosing the best by any side flatters that side. Taught in lesson 03.
+    No epoch is picked: choosing the best by any side flatters that side.
     """
     network.to(samples.label.device, memory_format=torch.channels_last)
     optimiser = torch.optim.SGD(
@@ -352,10 +347,6 @@ def predict(network: nn.Module, samples: Samples, rows: np.ndarray) -> np.ndarra
     -------
     ndarray, shape (rows, 8), float32
         Natural logarithm of the probability of each emotion; ``exp`` of a row sums to one.
-
-    Notes
-    -----
-    Taught in lesson 03.
     """
     network.eval()
     found = [
@@ -366,12 +357,7 @@ def predict(network: nn.Module, samples: Samples, rows: np.ndarray) -> np.ndarra
 
 
 def digest(network: nn.Module) -> str:
-    """A fingerprint of a network's weights: equal if and only if every bit is.
-
-    Notes
-    -----
-    Taught in lesson 05.
-    """
+    """A fingerprint of a network's weights: equal if and only if every bit is."""
     fingerprint = hashlib.sha256()
     for name, tensor in network.state_dict().items():
         fingerprint.update(name.encode())

@@ -2,7 +2,6 @@
 
 Downloads break off, disks rot, and RAVDESS has oddities of its own: a few stereo files, one
 performance under two names. Whoever knows them before training need not wonder after it.
-Taught in notebooks/01-explore-the-dataset.ipynb.
 """
 
 from __future__ import annotations
@@ -65,10 +64,6 @@ def verify(
     ------
     FileNotFoundError
         If the folder holds no wav or mp4 file.
-
-    Notes
-    -----
-    Taught in lesson 01.
     """
     folder = Path(folder)
     registry, listed = archives.registry(), manifest.read(folder)
@@ -116,10 +111,6 @@ def unusable(
     Returns
     -------
     dict of Path to str
-
-    Notes
-    -----
-    Taught in lesson 02.
     """
     folder = _root(files)
     listed = manifest.read(folder)
@@ -157,10 +148,6 @@ def digests(
     -------
     dict of Path to str
         In the order of `files`.
-
-    Notes
-    -----
-    Taught in lesson 02.
     """
     files = list(files)
     folder = _root(files)
@@ -234,10 +221,6 @@ def look(path: str | Path, practice: bool = False) -> list[tuple[str, str]]:
         to its end), ``empty``, ``silent`` and ``no sound`` (of a 01 mp4) make a file unusable;
         ``stereo``, ``odd rate``, ``odd size``, ``turned``, ``starts apart``, ``ends apart`` and
         ``odd name`` do not.
-
-    Notes
-    -----
-    Taught in lesson 01.
     """
     path = Path(path)
     try:

@@ -41,10 +41,6 @@ def frames_at(path: str | Path, times: Sequence[float], threads: int = 1) -> np.
     ------
     ValueError
         If the file cannot be decoded as far as the last time, has no picture, or is shorter.
-
-    Notes
-    -----
-    Taught in lesson 02.
     """
     frames = _read(path, times, threads, lambda frame: frame)
     return np.stack(frames) if frames else np.zeros((0, 0, 0, 3), np.uint8)
@@ -141,10 +137,6 @@ def duration(path: str | Path) -> float:
     ------
     ValueError
         If the file cannot be opened or has no picture.
-
-    Notes
-    -----
-    Taught in lesson 02.
     """
     try:
         with av.open(path, metadata_errors="replace") as container:
@@ -197,7 +189,7 @@ def pair_times(
 
     Notes
     -----
-    Taught in lesson 02. Source: the paper's pre-processing section; which two frames is our
+    Source: the paper's pre-processing section; which two frames is our
     decision, the paper leaves it open.
     """
     if not 0 <= offset < window:
@@ -225,7 +217,7 @@ def square(frames: np.ndarray, size: int = 64) -> np.ndarray:
 
     Notes
     -----
-    Each new pixel is the mean of the area it covers. Taught in lesson 02.
+    Each new pixel is the mean of the area it covers.
     """
     height, width = frames.shape[1:3]
     side = min(height, width)
@@ -260,7 +252,7 @@ def frame_pairs(path: str | Path, times: np.ndarray, size: int = 64) -> np.ndarr
 
     Notes
     -----
-    Taught in lesson 02. Source: the paper's pre-processing section.
+    Source: the paper's pre-processing section.
     """
     squares = np.stack(_read(path, times.ravel(), 1, lambda frame: square(frame[None], size)[0]))
     return np.concatenate([squares[0::2], squares[1::2]], axis=2)

@@ -1,7 +1,4 @@
-"""Networks on disk: safetensors, whose header is plain JSON; nothing is unpickled.
-
-Taught in notebooks/04-the-fusion-network.ipynb.
-"""
+"""Networks on disk: safetensors, whose header is plain JSON; nothing is unpickled."""
 
 from __future__ import annotations
 
@@ -32,10 +29,6 @@ def save(path: str | Path, tensors: dict[str, Tensor], header: dict[str, object]
     ------
     OSError
         If it cannot be written; names the file.
-
-    Notes
-    -----
-    Taught in lesson 04.
     """
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     told = json.dumps(header)
@@ -73,10 +66,6 @@ def load(path: str | Path, sealed: bool = True) -> tuple[dict[str, Tensor], dict
         If there is no such file.
     files.DamagedError
         If it is damaged or was written by something else.
-
-    Notes
-    -----
-    Taught in lesson 04.
     """
     path = Path(path)
     if not path.is_file():

@@ -4,8 +4,7 @@ RAVDESS may not be shipped, so the lessons run on a corpus that behaves like it:
 and a synthetic voice perform each clip as strongly, as variedly and with as much of the
 actor's own manner as 1440 real clips measure.
 
-Source of the statistics: Livingstone & Russo 2018, doi:10.1371/journal.pone.0196391. Taught in
-notebooks/01-explore-the-dataset.ipynb.
+Source of the statistics: Livingstone & Russo 2018, doi:10.1371/journal.pone.0196391.
 """
 
 from __future__ import annotations
@@ -94,10 +93,6 @@ def write(
         If a file cannot be written; names it.
     RuntimeError
         If a voice is needed and eSpeak NG cannot be loaded.
-
-    Notes
-    -----
-    Taught in lesson 01.
     """
     folder = Path(folder)
     modalities = tuple(sorted(set(modalities)))
@@ -137,10 +132,6 @@ def half(actors: Iterable[int]) -> list[ClipName]:
     list of ClipName
         30 an actor. Among two men, or two women, every manner comes with both sentences; of one
         actor and emotion, the two intensities do.
-
-    Notes
-    -----
-    Taught in lesson 01.
     """
     return [
         name
@@ -150,12 +141,7 @@ def half(actors: Iterable[int]) -> list[ClipName]:
 
 
 def is_practice(folder: str | Path) -> bool:
-    """Whether a folder is a practice corpus: whether it says so in ``SYNTHETIC.txt``.
-
-    Notes
-    -----
-    Taught in lesson 01.
-    """
+    """Whether a folder is a practice corpus: whether it says so in ``SYNTHETIC.txt``."""
     return (Path(folder) / PRACTICE_MARK).is_file()
 
 
@@ -174,10 +160,6 @@ def seed_of(folder: str | Path) -> int:
     ------
     ValueError
         If the folder is no practice corpus.
-
-    Notes
-    -----
-    Taught in lesson 01.
     """
     if not is_practice(folder):
         raise ValueError(
@@ -206,10 +188,6 @@ def contact_sheet(actors: int = 6, seed: int = 0) -> np.ndarray:
     ------
     ValueError
         If `actors` is out of range.
-
-    Notes
-    -----
-    Taught in lesson 01.
     """
     if not 1 <= actors <= 6:
         raise ValueError(f"actors: should be 1 to 6, so that the faces stay large, got {actors}")

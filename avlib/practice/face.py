@@ -4,8 +4,7 @@ The Facial Action Coding System describes a face by which muscles pull and how h
 unit 12 raises the corners of the mouth, 4 lowers the brows. Each unit here moves the part that
 FACS says, by a distance that can be seen at the small intensities of real clips (0.5 to 2).
 
-Source: Ekman & Friesen 1978, *Facial Action Coding System*. Taught in
-notebooks/01-explore-the-dataset.ipynb.
+Source: Ekman & Friesen 1978, *Facial Action Coding System*.
 """
 
 from __future__ import annotations
@@ -67,10 +66,6 @@ class Looks:
         0 shaved, 1 a beard's shadow.
     light : float
         From −1, lit from the left, to 1, lit from the right.
-
-    Notes
-    -----
-    Taught in lesson 01.
     """
 
     width: float = 1.0
@@ -111,7 +106,7 @@ def looks_of(actor: int) -> Looks:
 
     Notes
     -----
-    Nobody real: the looks are random numbers. Taught in lesson 01.
+    Nobody real: the looks are random numbers.
     """
     rng = np.random.default_rng((_LOOKS, actor))
     man = actor % 2 == 1
@@ -163,10 +158,6 @@ def frames(
     ------
     ndarray, shape (180, 320, 3), uint8
         RGB, 30000/1001 a second, as many as the sound lasts.
-
-    Notes
-    -----
-    Taught in lesson 01.
     """
     rng = np.random.default_rng((seed, _FACE, *performance.clip_key(name)))
     intensities = time_course(row, sound, rng)
@@ -191,10 +182,6 @@ def apex(name: ClipName, row: Mapping[str, float]) -> np.ndarray:
     Returns
     -------
     ndarray, shape (180, 320, 3), uint8
-
-    Notes
-    -----
-    Taught in lesson 01.
     """
     peak = {unit: 1.35 * row[unit] for unit in ACTION_UNITS}
     return draw(looks_of(name.actor), peak | {"AU45": 0.2 * row["AU45"]})
@@ -221,10 +208,6 @@ def time_course(
     -------
     ndarray, shape (frames, 17), float64
         0 to 5. A column's mean is the clip mean asked for, but for values cut at 5.
-
-    Notes
-    -----
-    Taught in lesson 01.
     """
     count = round(len(sound) / SOUND_RATE * FRAME_RATE)
     edges = np.linspace(0, len(sound), count + 1).astype(int)
@@ -289,7 +272,7 @@ def draw(
 
     Notes
     -----
-    Taught in lesson 01. Source: Ekman & Friesen 1978, *Facial Action Coding System*.
+    Source: Ekman & Friesen 1978, *Facial Action Coding System*.
     """
     units = dict.fromkeys(ACTION_UNITS, 0.0) | dict(action_units)
     pen = _Pen(_backdrop(looks).copy(), pose)

@@ -1,7 +1,6 @@
 """The two kinds of file of a practice corpus: wav sound, and mp4 sound and picture.
 
-Both say in their metadata that they are synthetic. Taught in
-notebooks/01-explore-the-dataset.ipynb.
+Both say in their metadata that they are synthetic.
 """
 
 from __future__ import annotations
@@ -31,10 +30,6 @@ def wav(sound: np.ndarray) -> bytes:
     Returns
     -------
     bytes
-
-    Notes
-    -----
-    Taught in lesson 01.
     """
     file = BytesIO()
     with soundfile.SoundFile(file, "w", SOUND_RATE, 1, subtype="PCM_16", format="WAV") as writer:
@@ -59,7 +54,7 @@ def mp4(frames: Iterable[np.ndarray], sound: np.ndarray | None) -> bytes:
 
     Notes
     -----
-    One thread, so that the same frames give the same bytes. Taught in lesson 01.
+    One thread, so that the same frames give the same bytes.
     """
     file = BytesIO()
     with av.open(file, "w", format="mp4") as container:

@@ -5,7 +5,6 @@ what that actor does in that emotion, plus what differs from clip to clip. The t
 this file hold the four parts (see the README there).
 
 Source: statistics of RAVDESS, Livingstone & Russo 2018, doi:10.1371/journal.pone.0196391.
-Taught in notebooks/01-explore-the-dataset.ipynb.
 """
 
 from __future__ import annotations
@@ -65,7 +64,7 @@ def draw(names: Iterable[ClipName], seed: int = 0, at_rest: float = 0.0) -> pd.D
 
     Notes
     -----
-    Taught in lesson 01. Source: doi:10.1371/journal.pone.0196391.
+    Source: doi:10.1371/journal.pone.0196391.
     """
     if seed < 0:
         raise ValueError(f"seed: should be zero or more, got {seed}")
@@ -95,7 +94,7 @@ def cell_mean(emotion: int, intensity: int) -> pd.Series:
 
     Notes
     -----
-    Taught in lesson 01. Source: doi:10.1371/journal.pone.0196391.
+    Source: doi:10.1371/journal.pone.0196391.
     """
     return _table("cell_means", index=2).loc[(emotion, intensity), list(QUANTITIES)]
 
@@ -115,7 +114,7 @@ def covariance(part: str) -> pd.DataFrame:
 
     Notes
     -----
-    Taught in lesson 01. Source: doi:10.1371/journal.pone.0196391.
+    Source: doi:10.1371/journal.pone.0196391.
     """
     return _table(f"covariance_{part}").loc[list(QUANTITIES), list(QUANTITIES)]
 
@@ -125,19 +124,14 @@ def neutral_voice(actor: int) -> tuple[float, float]:
 
     Notes
     -----
-    Taught in lesson 01. Source: doi:10.1371/journal.pone.0196391.
+    Source: doi:10.1371/journal.pone.0196391.
     """
     pitch, seconds = _table("actor_neutral_voice").loc[actor]
     return float(pitch), float(seconds)
 
 
 def clip_key(name: ClipName) -> tuple[int, ...]:
-    """The numbers that tell a clip from every other, whatever its modality, to seed draws.
-
-    Notes
-    -----
-    Taught in lesson 01.
-    """
+    """The numbers that tell a clip from every other, whatever its modality, to seed draws."""
     return astuple(name)[1:]
 
 

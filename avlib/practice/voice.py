@@ -5,7 +5,7 @@ them out anew: closer together for a higher pitch, some of them twice for slower
 vowels stay what they were, because each grain keeps its shape.
 
 Sources: Moulines & Charpentier 1990, doi:10.1016/0167-6393(90)90021-Z; eSpeak NG,
-https://github.com/espeak-ng/espeak-ng. Taught in notebooks/01-explore-the-dataset.ipynb.
+https://github.com/espeak-ng/espeak-ng.
 """
 
 from __future__ import annotations
@@ -63,10 +63,6 @@ class Studio:
         Shortest and longest clip (s), as in RAVDESS.
     pitch_hz : tuple of float
         Lowest and highest pitch (Hz), as far as the trackers look.
-
-    Notes
-    -----
-    Taught in lesson 01.
     """
 
     neutral_level_db: float = -47.0
@@ -94,10 +90,6 @@ class Sentence:
         Semitones over the sentence's median, so scaled that the 10th to 90th percentile is 1.
     brightness_db : float
         Energy above 1 kHz over energy below (dB).
-
-    Notes
-    -----
-    Taught in lesson 01.
     """
 
     sound: np.ndarray
@@ -136,7 +128,7 @@ def speak(
 
     Notes
     -----
-    Taught in lesson 01. Source: Moulines & Charpentier 1990, doi:10.1016/0167-6393(90)90021-Z.
+    Source: Moulines & Charpentier 1990, doi:10.1016/0167-6393(90)90021-Z.
     """
     studio = studio or Studio()
     rng = np.random.default_rng((seed, _VOICE, *performance.clip_key(name)))
@@ -167,10 +159,6 @@ def murmur(name: ClipName, row: Mapping[str, float], seed: int = 0) -> np.ndarra
     -------
     ndarray, shape (samples,), float32
         48 kHz, as long as `speak` would make it. Not meant to be heard.
-
-    Notes
-    -----
-    Taught in lesson 01.
     """
     rng = np.random.default_rng((seed, _VOICE, *performance.clip_key(name)))
     _, neutral_s = performance.neutral_voice(name.actor)
@@ -211,7 +199,7 @@ def overlap_add(sentence: Sentence, seconds: float, pitch_hz: np.ndarray) -> np.
 
     Notes
     -----
-    Taught in lesson 01. Source: Moulines & Charpentier 1990, doi:10.1016/0167-6393(90)90021-Z.
+    Source: Moulines & Charpentier 1990, doi:10.1016/0167-6393(90)90021-Z.
     """
     steps = np.where(sentence.voiced, ESPEAK_RATE / pitch_hz, sentence.periods)
     samples = round(seconds * ESPEAK_RATE)
@@ -249,7 +237,7 @@ def articulate(sound: np.ndarray, rate: int, row: Mapping[str, float]) -> np.nda
     Notes
     -----
     That a smile is heard is known (Tartter 1980, doi:10.3758/BF03199901); how much, and what
-    the other units do, is our decision. Taught in lesson 01.
+    the other units do, is our decision.
     """
     frequency = np.fft.rfftfreq(len(sound), 1 / rate).clip(60.0)
     gain_db = np.zeros(len(frequency))
@@ -274,10 +262,6 @@ def tilt(sound: np.ndarray, rate: int, wanted_db: float) -> np.ndarray:
     Returns
     -------
     ndarray, shape (samples,), float32
-
-    Notes
-    -----
-    Taught in lesson 01.
     """
     spectrum = np.fft.rfft(sound)
     frequency = np.fft.rfftfreq(len(sound), 1 / rate)
@@ -302,10 +286,6 @@ def level_db(sound: np.ndarray) -> float:
     Returns
     -------
     float
-
-    Notes
-    -----
-    Taught in lesson 01.
     """
     return float(20 * np.log10(_rms(sound)))
 
@@ -322,10 +302,6 @@ def brightness_db(sound: np.ndarray, rate: int) -> float:
     Returns
     -------
     float
-
-    Notes
-    -----
-    Taught in lesson 01.
     """
     power = np.abs(np.fft.rfft(sound)) ** 2
     return _high_over_low_db(power, np.fft.rfftfreq(len(sound), 1 / rate))
@@ -348,10 +324,6 @@ def sentence_of(actor: int, statement: int) -> Sentence:
     ------
     RuntimeError
         If eSpeak NG cannot be loaded.
-
-    Notes
-    -----
-    Taught in lesson 01.
     """
     voices = MALE_VOICES if actor % 2 else FEMALE_VOICES
     generation = (actor - 1) // 2  # the how-manieth man or woman
@@ -400,12 +372,7 @@ def _everything_said() -> dict[tuple[str, int], np.ndarray]:
 
 @cache
 def is_there() -> bool:
-    """Whether eSpeak NG can be loaded here.
-
-    Notes
-    -----
-    Taught in lesson 01.
-    """
+    """Whether eSpeak NG can be loaded here."""
     try:
         _everything_said()
     except RuntimeError:
