@@ -2,7 +2,7 @@
 
 Whatever it is, there is an answer or one sentence that names the file: no traceback, nothing that
 takes ten seconds or a gigabyte, nothing foreign touched, and what is made again is what it was.
-`AVLIB_FUZZ` says how many; a failure prints the seeds, and `AVLIB_FUZZ_SEED` tries one of them.
+`AVLIB_FUZZ` says how many (500, with `--all` 2,000); a failure prints the seeds, and `AVLIB_FUZZ_SEED` tries one of them.
 """
 
 import multiprocessing
@@ -45,7 +45,6 @@ from avlib import (
     weights,
 )  # fmt: skip
 
-MUTATIONS = int(os.environ.get("AVLIB_FUZZ", "2000"))
 LONGEST_S = 10
 MOST_BYTES = 10**9
 RECIPE = features.Recipe()
@@ -319,10 +318,14 @@ def processes() -> Iterator[ProcessPoolExecutor]:
 
 
 def test_whatever_befalls_a_file_there_is_an_answer_or_a_sentence(
-    originals: dict[str, tuple[Path, Path]], tmp_path: Path, processes: ProcessPoolExecutor
+    originals: dict[str, tuple[Path, Path]],
+    tmp_path: Path,
+    processes: ProcessPoolExecutor,
+    pytestconfig: pytest.Config,
 ) -> None:
+    usual = 2000 if pytestconfig.getoption("--all") else 500
     one = os.environ.get("AVLIB_FUZZ_SEED")
-    seeds = [int(one)] if one else range(MUTATIONS)
+    seeds = [int(one)] if one else range(int(os.environ.get("AVLIB_FUZZ", usual)))
     print(f"seeds {seeds}")
     results = [processes.submit(_try, seed, originals, tmp_path) for seed in seeds]
     wrong = list(filter(None, (result.result(timeout=100) for result in results)))
