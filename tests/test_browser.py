@@ -15,9 +15,12 @@ from shown import BROWSER, NOTEBOOKS, assert_pictures_say_what_they_are
 
 from avlib import course
 
-pytestmark = pytest.mark.skipif(
-    BROWSER is None, reason="needs playwright, and Chromium (Debian's package `chromium`)"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        BROWSER is None, reason="needs playwright, and Chromium (Debian's package `chromium`)"
+    ),
+]
 
 LONGEST_S = 600  # for whatever is waited for: a busy machine must not turn a test red
 # What a widget rightly says of settings for which there is nothing to show.

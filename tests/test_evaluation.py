@@ -139,12 +139,14 @@ def coverage(over: str, runs: int, actors: int, clips: int, **asked: object) -> 
     return held / runs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("actors", [3, 4, 5, 6, 8, 16, 24])
 def test_the_coverage_of_an_interval_over_actors_is_what_it_says(actors: int) -> None:
     assert coverage("actor", 1000, actors, 24) >= LEAST
     assert coverage("actor", 400, actors, 24, score=evaluation.uar) >= LEAST - 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("actors", [3, 4, 6, 16])
 def test_the_coverage_of_a_paired_difference_is_what_it_says(actors: int) -> None:
     """Two networks of one accuracy: each actor suits one more than the other."""

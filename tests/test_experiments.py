@@ -82,6 +82,7 @@ def test_the_same_run_twice_is_the_same_text(
     assert json.loads(text) == again
 
 
+@pytest.mark.slow
 def test_networks_that_come_with_avlib_score_what_their_header_says() -> None:
     clips = ravdess.index(course.recordings())
     store = course.store(clips, Recipe.preset("paper"))
@@ -180,6 +181,7 @@ def test_scores_count_pairs_and_clips(easy: FeatureStore) -> None:
     assert found == {"pair_accuracy": 0.5, "clip_accuracy": 1.0, "uar": 1.0, "clips": 2}
 
 
+@pytest.mark.slow
 def test_protocols_are_every_network_under_every_split_the_same_on_any_number_of_processes(
     built: FeatureStore,
 ) -> None:
@@ -297,6 +299,7 @@ def test_sounds_are_exchanged_where_the_variant_says(measured: FeatureStore) -> 
     assert runs["own sounds"] == next(r["answers"] for r in fused if r["network"] == "fusion")
 
 
+@pytest.mark.slow
 def test_killed_protocols_go_on_and_end_in_the_same_result(
     built: FeatureStore, tmp_path: Path
 ) -> None:

@@ -553,6 +553,7 @@ class Fork:
         self.process.join()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="kills process groups")
 @pytest.mark.parametrize(("start", "kills"), [(Fork, 20), (Command, 5)])
 def test_runs_killed_at_random_moments_end_in_the_undisturbed_store(
@@ -579,6 +580,7 @@ def test_runs_killed_at_random_moments_end_in_the_undisturbed_store(
     assert not list(tmp_path.glob("store.*partial"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="starts forks")
 def test_runs_of_the_same_work_at_once_end_in_one_store(few: pd.DataFrame, tmp_path: Path) -> None:
     whole = contents(build(few, tmp_path / "alone"))

@@ -14,10 +14,13 @@ from avlib.features import Recipe
 
 LESSON_STORES = (Recipe.preset("paper"), Recipe.preset("sequence", visual="none"))
 
-pytestmark = pytest.mark.skipif(
-    not torch.cuda.is_available(),
-    reason="needs a CUDA GPU, to compare seconds and accuracies with the processor's",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not torch.cuda.is_available(),
+        reason="needs a CUDA GPU, to compare seconds and accuracies with the processor's",
+    ),
+]
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)

@@ -32,6 +32,7 @@ def recordings() -> Path:
     return course.recordings()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(BROWSER is not None, reason="a browser is here, and test_browser.py runs them")
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_lesson_runs_and_each_picture_says_what_it_was_made_from(

@@ -14,6 +14,8 @@ from media import RATE, chirp, write_mp4
 from avlib import ravdess
 from avlib.features import FeatureStore
 
+pytestmark = pytest.mark.slow
+
 
 def test_both_sides_take_turns_and_the_first_turn_does_not_count(
     monkeypatch: pytest.MonkeyPatch,

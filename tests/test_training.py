@@ -208,6 +208,7 @@ def kept(
     return training.digest(network), history
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "make", [networks.AudioNetwork, networks.ImageNetwork, networks.FusionNetwork]
 )
