@@ -484,6 +484,7 @@ def build_until(clips: pd.DataFrame, folder: Path, kill_at: int | None, told: Pa
     told.write_text(str(operations))
 
 
+@pytest.mark.slow
 def test_a_killed_build_leaves_no_store_and_goes_on_to_the_same_bytes(
     few: pd.DataFrame, tmp_path: Path
 ) -> None:

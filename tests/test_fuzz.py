@@ -2,7 +2,8 @@
 
 Whatever it is, there is an answer or one sentence that names the file: no traceback, nothing that
 takes ten seconds or a gigabyte, nothing foreign touched, and what is made again is what it was.
-`AVLIB_FUZZ` says how many (500, with `--all` 2,000); a failure prints the seeds, and `AVLIB_FUZZ_SEED` tries one of them.
+`AVLIB_FUZZ` says how many (500, with `--all` 2,000); a failure prints the seeds, and
+`AVLIB_FUZZ_SEED` tries one of them.
 """
 
 import multiprocessing

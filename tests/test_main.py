@@ -229,6 +229,7 @@ def test_doctor_writes_json(tmp_path: Path) -> None:
     assert {"numpy", "torch", "device"} <= {finding["name"] for finding in findings}
 
 
+@pytest.mark.slow
 def test_lab_opens_jupyterlab_on_lesson_00(corpus: Path, tmp_path: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
