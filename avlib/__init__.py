@@ -1,6 +1,6 @@
 """avlib: what the lessons on seeing and hearing emotion reuse.
 
-Every room is imported on first use, so that ``import avlib`` answers at once.
+Every module is imported on first use, so that ``import avlib`` answers at once.
 """
 
 import atexit
@@ -23,17 +23,19 @@ if "NUMBA_CACHE_DIR" not in os.environ and not os.access(os.path.expanduser("~")
     os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp(prefix="avlib-")
     atexit.register(shutil.rmtree, os.environ["NUMBA_CACHE_DIR"], ignore_errors=True)
 
-_ROOMS = (
+_MODULES = (
     "action_units",
     "archives",
     "audio",
     "checks",
     "course",
+    "doctor",
     "download",
     "evaluation",
     "experiments",
     "explore",
     "features",
+    "files",
     "loaders",
     "manifest",
     "networks",
@@ -48,12 +50,12 @@ _ROOMS = (
     "weights",
     "workers",
 )
-__all__ = ["__version__", *_ROOMS]
+__all__ = ["__version__", *_MODULES]
 
 
 def __getattr__(name: str) -> ModuleType:
-    """Import a room when it is first named."""
-    if name in _ROOMS:
+    """Import a module when it is first named."""
+    if name in _MODULES:
         return import_module(f"avlib.{name}")
     raise AttributeError(f"module 'avlib' has no attribute {name!r}")
 

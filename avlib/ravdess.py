@@ -2,7 +2,7 @@
 
 A RAVDESS file name is seven two-digit codes: modality, channel, emotion,
 intensity, statement, repetition, actor. Everything a recording is *about* is in
-its name, so this room needs no media library.
+its name, so this module needs no media library.
 
 Source: Livingstone & Russo 2018, doi:10.1371/journal.pone.0196391.
 Taught in notebooks/01-explore-the-dataset.ipynb.

@@ -234,6 +234,6 @@ def test_a_module_is_used_in_the_lesson_that_its_head_names(module: str, noteboo
     assert re.search(used, code, re.M), f"{notebook} uses nothing of avlib.{module}"
 
 
-@pytest.mark.parametrize("room", ["plots.py", "explore.py"])
-def test_what_avlib_draws_has_colours_that_all_eyes_tell_apart(room: str) -> None:
-    assert colours((PACKAGE / room).read_text(encoding="utf-8")) <= COLOURS
+@pytest.mark.parametrize("module", ["plots.py", "explore.py"])
+def test_what_avlib_draws_has_colours_that_all_eyes_tell_apart(module: str) -> None:
+    assert colours((PACKAGE / module).read_text(encoding="utf-8")) <= COLOURS
