@@ -42,7 +42,6 @@ _MODULES = (
     "plots",
     "practice",
     "ravdess",
-    "release",
     "splits",
     "training",
     "verify",

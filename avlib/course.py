@@ -12,12 +12,12 @@ import os
 import sys
 import time
 from dataclasses import asdict
-from importlib.metadata import version
+from importlib.metadata import metadata, version
 from pathlib import Path
 
 import pandas as pd
 
-from avlib import __version__, features, ravdess, release
+from avlib import __version__, features, ravdess
 from avlib.features import FeatureStore, Recipe
 
 
@@ -88,6 +88,44 @@ def recordings(make: bool = True) -> Path:
     return folder
 
 
+class OtherReleaseError(RuntimeError):
+    """A lesson and the installed avlib are of two releases."""
+
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the sentence, and no traceback."""
+        return [str(self)]
+
+
+def repository() -> str:
+    """``OWNER/NAME`` of the repository that this avlib was published from."""
+    addresses = dict(line.split(", ") for line in metadata("avlib").get_all("Project-URL"))
+    return addresses["Repository"].removeprefix("https://github.com/")
+
+
+def address(version: str) -> str:
+    """What pip fetches a release from: the archive of its tag, never of a branch that moves.
+
+    Parameters
+    ----------
+    version : str
+
+    Returns
+    -------
+    str
+    """
+    return f"https://github.com/{repository()}/archive/refs/tags/v{version}.zip"
+
+
+def _belong_together(lesson: str) -> None:
+    """See that a lesson and this avlib are of one release; else say what to run."""
+    if lesson != __version__:
+        raise OtherReleaseError(
+            f"This lesson belongs to avlib {lesson}, and avlib {__version__} is installed: run "
+            f'`%pip install "avlib @ {address(lesson)}"` in a cell, restart the kernel, and run '
+            "the lesson from the top."
+        )
+
+
 def start(lesson: str = __version__) -> Path:
     """Make a lesson ready, and say in one line what it runs on.
 
@@ -103,12 +141,12 @@ def start(lesson: str = __version__) -> Path:
 
     Raises
     ------
-    release.OtherReleaseError
+    OtherReleaseError
         If another version is installed; says what to run.
     ValueError
         If no actor among the recordings shows all eight emotions.
     """
-    release.belong_together(lesson)
+    _belong_together(lesson)
     from avlib import loaders, plots
 
     plots.set_style()

@@ -11,7 +11,7 @@ import set_repository
 from shown import NOTEBOOKS, cells
 
 import avlib
-from avlib import course, release
+from avlib import course
 
 ROOT = NOTEBOOKS[0].parents[1]
 
@@ -46,12 +46,12 @@ def named(checkout: Path) -> list[str]:
 def test_a_lesson_of_another_release_says_what_to_run_and_nothing_else(
     capsys: pytest.CaptureFixture,
 ) -> None:
-    with pytest.raises(release.OtherReleaseError) as raised:
+    with pytest.raises(course.OtherReleaseError) as raised:
         course.start("9.9.9")
     (sentence,) = raised.value._render_traceback_()
     assert sentence.count(". ") == 0
     assert f"belongs to avlib 9.9.9, and avlib {avlib.__version__} is installed" in sentence
-    assert f"github.com/{release.repository()}/archive/refs/tags/v9.9.9.zip" in sentence
+    assert f"github.com/{course.repository()}/archive/refs/tags/v9.9.9.zip" in sentence
     assert capsys.readouterr().out == ""
 
 
@@ -66,15 +66,15 @@ def test_every_lesson_belongs_to_this_avlib(notebook: Path) -> None:
 def test_every_address_is_the_one_of_the_project(checkout: Path) -> None:
     found = named(checkout)
     assert len(found) >= 2 * len(NOTEBOOKS) + 1
-    assert set(found) == {release.repository()}
+    assert set(found) == {course.repository()}
 
 
 def test_another_repository_is_written_everywhere_and_back(checkout: Path) -> None:
     before = {path: path.read_bytes() for path in checkout.rglob("*") if path.is_file()}
     assert set_repository.main(["someone/emotion.course"], checkout) == 0
     assert set(named(checkout)) == {"someone/emotion.course"}
-    assert not any(release.repository().encode() in path.read_bytes() for path in before)
-    assert set_repository.main([release.repository()], checkout) == 0
+    assert not any(course.repository().encode() in path.read_bytes() for path in before)
+    assert set_repository.main([course.repository()], checkout) == 0
     assert {path: path.read_bytes() for path in before} == before
 
 
