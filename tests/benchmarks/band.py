@@ -5,6 +5,7 @@ five seeds each: on the processor in float32, there in bfloat16 as a GPU would, 
 there is one.
 """
 
+import argparse
 from unittest import mock
 
 import numpy as np
@@ -60,4 +61,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.parse_args()
     main()

@@ -3,6 +3,7 @@
 ``python tests/benchmarks/data.py CORPUS`` (a practice corpus; about ten minutes) prints both.
 """
 
+import argparse
 import itertools
 import json
 import statistics
@@ -71,4 +72,6 @@ def main(corpus: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("corpus", help="a practice corpus")
+    main(parser.parse_args().corpus)

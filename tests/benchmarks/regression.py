@@ -6,8 +6,8 @@ apart, logistic regression is fitted with C = 1, as that command has it, and wit
 best on each fold's validation actors. Each network is compared with both on the same clips.
 """
 
+import argparse
 import json
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -72,4 +72,8 @@ def main(folder: str, path: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("store", help="of action units")
+    parser.add_argument("result", help="what `run protocols … --json RESULT` wrote of it")
+    options = parser.parse_args()
+    main(options.store, options.result)
