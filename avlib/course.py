@@ -220,10 +220,6 @@ def store(clips: pd.DataFrame, recipe: Recipe) -> FeatureStore:
     -------
     FeatureStore
         In ``features/`` of the data folder, under a name made of recordings, recipe and code.
-
-    Notes
-    -----
-    build`.
     """
     settings = json.dumps([asdict(recipe), features.content(clips, recipe)])
     name = hashlib.sha256(settings.encode()).hexdigest()[:12]

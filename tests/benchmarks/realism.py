@@ -66,10 +66,6 @@ def report(
     ------
     ValueError
         If there are fewer than six actors, too few to set some apart.
-
-    Notes
-    -----
-    Taught in lesson 05.
     """
     paper, sequence = stores
     if clips["actor"].nunique() < 6:
@@ -104,7 +100,7 @@ def svm_accuracies(store: FeatureStore) -> dict[str, float]:
 
     Notes
     -----
-    C = 10, features standardised on the training side of each fold. Taught in lesson 05.
+    C = 10, features standardised on the training side of each fold.
     """
     machine = make_pipeline(StandardScaler(), SVC(C=10))
     label, actor = store.clips["emotion"], store.clips["actor"]
@@ -131,10 +127,6 @@ def strangers_confusion(networks: dict[str, object], name: str = "fusion") -> pd
     Returns
     -------
     DataFrame, shape (8, 8), int
-
-    Notes
-    -----
-    Taught in lesson 05.
     """
     counts = sum(
         np.array(run["confusion"])
@@ -157,10 +149,6 @@ def confused(counts: pd.DataFrame) -> dict[str, dict[str, float]]:
     dict of dict
         ``calm`` → ``neutral``, ``sad``, ``angry``; ``fearful`` → ``surprised``, ``sad``,
         ``happy``. Wished for: neutral and sad together over angry, surprised or sad over happy.
-
-    Notes
-    -----
-    Taught in lesson 05.
     """
     shares = counts.div(counts.sum(axis=1), axis=0)
     asked = {"calm": ["neutral", "sad", "angry"], "fearful": ["surprised", "sad", "happy"]}
@@ -178,10 +166,6 @@ def summary(found: dict[str, object]) -> dict[str, pd.DataFrame]:
     Returns
     -------
     dict of str to DataFrame
-
-    Notes
-    -----
-    Taught in lesson 05.
     """
     svm = pd.DataFrame({"practice corpus": found["svm"], "RAVDESS (24 actors)": REAL_SVM})
     return {

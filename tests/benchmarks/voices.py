@@ -46,7 +46,6 @@ def measure(path: str | Path) -> dict[str, float]:
     Notes
     -----
     Silence is trimmed at −35 dB; pitch is Mauch & Dixon's pYIN (doi:10.1109/ICASSP.2014.6853678).
-    Taught in lesson 01.
     """
     name = ClipName.parse(Path(path))
     sound, rate = audio.load(path)
@@ -86,10 +85,6 @@ def asked_and_measured(clips: pd.DataFrame, seed: int, jobs: int | None = None) 
     -------
     DataFrame, shape (clips, 10)
         Columns ``(quantity, "asked")`` and ``(quantity, "measured")``, one row a clip.
-
-    Notes
-    -----
-    Taught in lesson 01.
     """
     names = [ClipName.parse(Path(path)) for path in clips["sound"]]
     asked = performance.draw(names, seed)[list(VOICE_QUANTITIES)]
@@ -112,10 +107,6 @@ def rank_correlations(beside: pd.DataFrame) -> Mapping[str, float]:
     -------
     dict of str to float
         −1 to 1; clips without a pitch are left out of its two correlations.
-
-    Notes
-    -----
-    Taught in lesson 01.
     """
     return {
         quantity: float(

@@ -62,10 +62,6 @@ def write(executed: list[Path], index: Path, out: Path) -> list[Path]:
     -------
     list of Path
         The pages, the index first.
-
-    Notes
-    -----
-    Of every lesson.
     """
     from jinja2 import DictLoader
     from nbconvert import HTMLExporter
@@ -131,10 +127,6 @@ def faults(folder: Path) -> list[str]:
     list of str
         Links to files or headings that are not there, scripts fetched from elsewhere, pictures
         and sounds without a text. Addresses on the web are not opened.
-
-    Notes
-    -----
-    Of every lesson.
     """
     pages = {path.name: _Page(path.read_text(encoding="utf-8")) for path in folder.glob("*.html")}
     found = []
@@ -176,10 +168,6 @@ def cover(notebook: Path, width: int = 360) -> bytes:
     ValueError
         If there is none, or it does not say that it was made from the practice corpus: pictures
         of real recordings are not ours to spread.
-
-    Notes
-    -----
-    Of every lesson.
     """
     lesson = nbformat.read(notebook, as_version=4)
     shown = "".join(
