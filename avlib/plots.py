@@ -249,7 +249,7 @@ def reliability(found: Mapping[str, pd.DataFrame], corpus: str) -> Picture:
     -----
     Source: Guo et al. 2017, *On Calibration of Modern Neural Networks*.
     """
-    figure, axes = plt.subplots(figsize=(5.5, 4.5))
+    figure, axes = plt.subplots(figsize=(7.6, 4.5))
     axes.plot([0, 100], [0, 100], color="grey", linestyle=":", label="as sure as right")
     said = []
     for name, parts in found.items():
@@ -260,5 +260,5 @@ def reliability(found: Mapping[str, pd.DataFrame], corpus: str) -> Picture:
             f"{100 * surest['accuracy']:.0f} % of {surest['answers']:.0f} answers"
         )
     axes.set(xlabel="how sure (%)", ylabel="how often right (%)", xlim=(0, 101), ylim=(0, 101))
-    axes.legend(frameon=False, loc="upper left")
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return Picture.of(figure, f"Reliability. {'; '.join(said)}.", corpus)
