@@ -7,8 +7,8 @@ import atexit
 import os
 import shutil
 import tempfile
-from importlib import import_module
-from types import ModuleType
+
+import lazy_loader
 
 __version__ = "0.1.0"
 
@@ -23,41 +23,8 @@ if "NUMBA_CACHE_DIR" not in os.environ and not os.access(os.path.expanduser("~")
     os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp(prefix="avlib-")
     atexit.register(shutil.rmtree, os.environ["NUMBA_CACHE_DIR"], ignore_errors=True)
 
-_MODULES = (
-    "action_units",
-    "archives",
-    "audio",
-    "checks",
-    "course",
-    "doctor",
-    "download",
-    "evaluation",
-    "experiments",
-    "explore",
-    "features",
-    "files",
-    "loaders",
-    "manifest",
-    "networks",
-    "plots",
-    "practice",
-    "ravdess",
-    "splits",
-    "training",
-    "verify",
-    "video",
-    "weights",
-    "workers",
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    ["corpus", "course", "evaluation", "features", "files", "learning", "practice", "workers"],
 )
-__all__ = ["__version__", *_MODULES]
-
-
-def __getattr__(name: str) -> ModuleType:
-    """Import a module when it is first named."""
-    if name in _MODULES:
-        return import_module(f"avlib.{name}")
-    raise AttributeError(f"module 'avlib' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__all__.append("__version__")

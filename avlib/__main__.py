@@ -301,7 +301,7 @@ def _lab(options: argparse.Namespace) -> int:
 
 
 def _findings() -> list:
-    from avlib import doctor
+    from avlib.course import doctor
 
     return doctor.examine()
 
@@ -320,7 +320,8 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _practice(options: argparse.Namespace) -> int:
-    from avlib import practice, ravdess
+    from avlib import practice
+    from avlib.corpus import ravdess
 
     folder = practice.write(
         options.out,
@@ -334,7 +335,8 @@ def _practice(options: argparse.Namespace) -> int:
 
 
 def _download(options: argparse.Namespace) -> int:
-    from avlib import archives, course, download
+    from avlib import course
+    from avlib.corpus import archives, download
 
     host = download.Host(options.mirror) if options.mirror else download.Host()
     if options.refresh_registry:
@@ -378,7 +380,7 @@ def _numbers(text: str) -> set[int]:
 
 
 def _index(options: argparse.Namespace) -> int:
-    from avlib import ravdess
+    from avlib.corpus import ravdess
 
     clips = ravdess.index(options.folder)
     found = ravdess.holdings(clips)
@@ -400,7 +402,7 @@ def _index(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from avlib import verify
+    from avlib.corpus import verify
 
     found = verify.verify(options.folder, again=options.again)
     counts = found["finding"].value_counts().to_dict()
@@ -421,8 +423,9 @@ def _verify(options: argparse.Namespace) -> int:
 def _clips_and_recipe(
     options: argparse.Namespace, folder: Path, sound_alone: bool
 ) -> tuple[object, object]:
-    from avlib import action_units, ravdess
-    from avlib.features import Recipe
+    from avlib.corpus import ravdess
+    from avlib.features import action_units
+    from avlib.features.recipe import Recipe
 
     clips = ravdess.index(folder)
     if sound_alone:
@@ -456,7 +459,7 @@ def _features(options: argparse.Namespace) -> int:
 
 def _folds(text: str) -> int | str:
     """A number, or the name of published folds."""
-    from avlib.splits import PUBLISHED
+    from avlib.learning.splits import PUBLISHED
 
     if text in PUBLISHED or text.isdigit():
         return int(text) if text.isdigit() else text
@@ -474,8 +477,9 @@ _TAKES = {
 
 
 def _run(options: argparse.Namespace) -> int:
-    from avlib import course, experiments, files
-    from avlib.training import Training
+    from avlib import course, files
+    from avlib.evaluation import experiments
+    from avlib.learning.training import Training
 
     several = options.experiment == "protocols"
     units = options.split or (["pair", "clip", "take", "actor"] if several else ["actor"])
@@ -530,7 +534,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _print_kept(result: dict, options: argparse.Namespace) -> None:
-    from avlib import experiments
+    from avlib.evaluation import experiments
 
     folds = "one tenth tested" if result["folds"] is None else f"{result['folds']} folds"
     _say(
@@ -570,7 +574,7 @@ def _the(corpus: str) -> str:
 
 
 def _print_table1(result: dict) -> None:
-    from avlib import experiments
+    from avlib.evaluation import experiments
 
     _say(_heading(result, "Table I (per cent)"))
     _say(experiments.summary(result).to_string())
@@ -593,7 +597,7 @@ def _print_folds(result: dict) -> None:
 
 
 def _audit(options: argparse.Namespace) -> int:
-    from avlib import experiments
+    from avlib.evaluation import experiments
 
     if options.seeds < 1:
         raise ValueError(f"--seeds {options.seeds}: should be 1 or more")
@@ -620,27 +624,27 @@ _EACH = {"each emotion": "label", "each actor": "actor"}
 def _score(options: argparse.Namespace) -> int:
     import pandas as pd
 
-    from avlib import evaluation
+    from avlib.evaluation import metrics
 
-    answers = evaluation.read(options.predictions, labels_from=1 if options.labels is None else 0)
-    found = {"all": evaluation.judged(answers)}
+    answers = metrics.read(options.predictions, labels_from=1 if options.labels is None else 0)
+    found = {"all": metrics.judged(answers)}
     if "fold" in answers:
         folds = dict(list(answers.groupby("fold")))
-        found |= {f"fold {name}": evaluation.judged(fold) for name, fold in folds.items()}
+        found |= {f"fold {name}": metrics.judged(fold) for name, fold in folds.items()}
     if len(found) > 2:
         common = [
-            evaluation.majority(fold, answers.loc[answers["fold"] != name, "label"])
+            metrics.majority(fold, answers.loc[answers["fold"] != name, "label"])
             for name, fold in folds.items()
         ]
-        found["always the most frequent of the other folds"] = evaluation.judged(pd.concat(common))
-    parts = {name: evaluation.each(answers, of) for name, of in _EACH.items()}
+        found["always the most frequent of the other folds"] = metrics.judged(pd.concat(common))
+    parts = {name: metrics.each(answers, of) for name, of in _EACH.items()}
     _write_json(options, found | {name: part.to_dict("index") for name, part in parts.items()})
     _say(f"{options.predictions}: {len(answers)} clips of {answers['actor'].nunique()} actors")
     for count, said in (
         (answers.attrs["rows"] - len(answers), "rows more than clips: those about one clip joined"),
         (answers.attrs["rounded"], "rows whose probabilities were rounded: scaled to add up to 1"),
         (
-            evaluation.tied(answers),
+            metrics.tied(answers),
             "clips with a tie: the first of the emotions in the lead counts",
         ),
     ):

@@ -12,7 +12,8 @@ import pytest
 from media import store_of, table, write_clip
 from shown import NOTEBOOKS, cells, exercises
 
-from avlib import features, ravdess
+from avlib import features
+from avlib.corpus import ravdess
 
 # The same examples on every machine, no time limit on a busy one, and nothing left on disk.
 hypothesis.settings.register_profile("house", deadline=None, derandomize=True, database=None)

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import soundfile
 
-from avlib import features, ravdess
+from avlib import features
+from avlib.corpus import ravdess
 
 RATE = 48_000
 NTSC = Fraction(30_000, 1001)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from hashlib import md5
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from avlib.download import RECORD
+from avlib.corpus.download import RECORD
 
 
 class Zenodo(ThreadingHTTPServer):

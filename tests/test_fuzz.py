@@ -28,23 +28,11 @@ from damages import DAMAGES, Damage, change_a_cell, change_a_value, repeat
 from media import store_of, table, tone, write_clip, write_mp4
 from server import zenodo
 
-from avlib import (
-    action_units,
-    archives,
-    download,
-    evaluation,
-    experiments,
-    features,
-    files,
-    loaders,
-    manifest,
-    networks,
-    ravdess,
-    splits,
-    training,
-    verify,
-    weights,
-)  # fmt: skip
+from avlib import features, files
+from avlib.corpus import archives, download, manifest, ravdess, verify
+from avlib.evaluation import experiments, metrics
+from avlib.features import action_units
+from avlib.learning import loaders, networks, splits, training, weights  # fmt: skip
 
 LONGEST_S = 10
 MOST_BYTES = 10**9
@@ -119,7 +107,7 @@ def _in_store(name: str) -> Kind:
 def _part(folder: Path) -> Path:
     clips = _recordings(folder)
     with (
-        mock.patch.object(features, "_join", side_effect=KeyboardInterrupt),
+        mock.patch.object(features.store, "_join", side_effect=KeyboardInterrupt),
         suppress(KeyboardInterrupt),
     ):
         features.build(clips, RECIPE, folder / "store", jobs=1, progress=False)
@@ -186,7 +174,7 @@ def _predictions(folder: Path) -> Path:
 
 
 def _score(folder: Path, path: Path) -> object:
-    return evaluation.judged(evaluation.read(path))
+    return metrics.judged(metrics.read(path))
 
 
 def _units(folder: Path) -> Path:

@@ -22,8 +22,8 @@ import pytest
 import soundfile
 from media import write_mp4
 
-from avlib import ravdess
 from avlib.__main__ import main
+from avlib.corpus import ravdess
 
 SINE = np.sin(np.arange(96_000) / 9)
 SOUND = "data/Actor_01/03-01-03-01-01-01-01.wav"
@@ -332,12 +332,12 @@ ROWS = [
 ELSEWHERE = {
     "A2": "test_download.py::test_a_log_in_page_of_no_known_length_leaves_the_part",
     "A4": "test_download.py::test_an_endless_body_is_cut_at_the_known_size",
-    "B6": "test_features.py::test_two_builds_of_other_recordings_into_one_name_never_mix",
-    "B7": "test_course.py::test_a_data_folder_means_the_same_place_in_every_process",
+    "B6": "test_store.py::test_two_builds_of_other_recordings_into_one_name_never_mix",
+    "B7": "test_lesson.py::test_a_data_folder_means_the_same_place_in_every_process",
     "B9": "test_ravdess.py::test_a_folder_that_may_not_be_read_is_named",
     "B12": "test_experiments.py::test_whoever_changes_a_network_changes_what_runs_are_kept_under",
     "B13": "test_experiments.py::test_a_kept_run_that_was_changed_is_made_again",
-    "B15": "test_features.py::test_a_part_that_is_damaged_or_of_another_clip_is_made_again",
+    "B15": "test_store.py::test_a_part_that_is_damaged_or_of_another_clip_is_made_again",
     "B16": "test_archives.py::test_an_archive_without_what_is_wanted_is_named_and_kept",
     "B18": "test_video.py::test_a_film_on_its_side_is_turned_as_players_turn_it",
     "B26": "test_release.py::test_what_is_no_repository_is_refused",
@@ -345,7 +345,7 @@ ELSEWHERE = {
     "C31": "test_download.py::test_a_speed_that_cannot_be_is_not_believed",
     "C37": "test_download.py::test_what_is_no_record_is_told",
     "C39": "test_training.py::test_a_damaged_checkpoint_is_named_and_the_training_starts_anew",
-    "C40": "test_course.py::test_too_few_clips_for_the_lessons_are_told_at_the_start",
+    "C40": "test_lesson.py::test_too_few_clips_for_the_lessons_are_told_at_the_start",
     "C41": "test_hostile.py::test_whoever_interrupts_at_any_moment_gets_one_line",
     "D42": "test_download.py::test_a_record_that_never_ends_or_hardly_comes_is_given_up",
     "D43": "test_main.py::test_lab_opens_jupyterlab_on_lesson_00",
@@ -357,8 +357,8 @@ ELSEWHERE = {
     "E50": "test_hostile.py::test_going_on_is_promised_where_it_is_so",
     "E53": "test_main.py::test_every_console_can_print_what_a_command_says",
     "R1": "test_experiments.py::test_kept_runs_are_told_and_made_again_on_request_or_by_other_code",
-    "R2": "test_evaluation.py::test_the_coverage_of_an_interval_over_actors_is_what_it_says",
-    "R3": "test_evaluation.py::test_the_majority_is_the_most_frequent_emotion_of_the_training_side",
+    "R2": "test_metrics.py::test_the_coverage_of_an_interval_over_actors_is_what_it_says",
+    "R3": "test_metrics.py::test_the_majority_is_the_most_frequent_emotion_of_the_training_side",
     "R4": "test_loaders.py::test_by_actor_each_actor_is_a_standard_of_their_own",
     "R6": "test_checks.py::test_whatever_an_answer_is_the_learner_gets_a_hint",
     "R7": "test_init.py::test_threads_wait_asleep_unless_the_user_says_otherwise",
@@ -418,7 +418,7 @@ def test_every_finding_has_its_row_or_its_test() -> None:
     assert {row.finding for row in ROWS} | set(ELSEWHERE) == FINDINGS
     for finding, test in ELSEWHERE.items():
         file, _, name = test.partition("::")
-        text = (Path(__file__).parent / file).read_text(encoding="utf-8")
+        text = "".join(path.read_text("utf-8") for path in Path(__file__).parent.rglob(file))
         assert f"def {name}(" in text, f"{finding}: {test}"
 
 

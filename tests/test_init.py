@@ -30,38 +30,65 @@ def test_threads_wait_asleep_unless_the_user_says_otherwise(own: str | None, fou
     assert done.stdout.strip() == found
 
 
-def layers() -> dict[str, int]:
-    """The layer of each module, as CONTRIBUTING.md has them."""
-    rows = re.findall(r"^\| (\d) \| (.+) \|$", (ROOT / "CONTRIBUTING.md").read_text("utf-8"), re.M)
-    return {name: int(layer) for layer, row in rows for name in re.findall(r"`(\w+)`", row)}
+def folders() -> dict[str, set[str]]:
+    """The modules of each folder, in the order that CONTRIBUTING.md gives them."""
+    rows = re.findall(
+        r"^\| \(?`?(\w+)`?\)? \|[^|]*\| (`.+) \|$",
+        (ROOT / "CONTRIBUTING.md").read_text("utf-8"),
+        re.M,
+    )
+    return {folder: set(re.findall(r"`(\w+)/?`", row)) for folder, row in rows}
 
 
 def imported(path: Path) -> Iterator[str]:
-    """The modules of avlib that a file imports when it is imported itself."""
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.ImportFrom) and node.module == "avlib":
-            yield from (each.name for each in node.names if each.name != "__version__")
-        elif isinstance(node, ast.ImportFrom) and node.module.startswith("avlib."):
-            yield node.module.split(".")[1]
+    """The modules of avlib that a file imports, as “folder.module”."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module.partition(".")[0] == "avlib":
+            inside = node.module.split(".")[1:]
+            for each in node.names:
+                if each.name != "__version__":
+                    yield ".".join([*inside, each.name][:2])
 
 
-def test_modules_import_from_the_layers_above_them_alone() -> None:
-    found = layers()
-    paths = {path for path in (ROOT / "avlib").rglob("*.py") if not path.name.startswith("__main")}
-    modules = {
-        path: path.relative_to(ROOT / "avlib").parts[0].removesuffix(".py") for path in paths
-    }
-    assert set(modules.values()) - {"__init__"} == set(found)
+def test_a_folder_imports_from_those_above_it_alone() -> None:
+    order = list(folders())
     wrong = [
-        f"{path.name} imports {other}"
-        for path, module in modules.items()
+        f"{path.relative_to(ROOT)} imports {other}"
+        for path in (ROOT / "avlib").rglob("*/**/*.py")
         for other in imported(path)
-        if other != module and found[other] >= found[module]
+        for here, there in [(path.relative_to(ROOT / "avlib").parts[0], other.split(".")[0])]
+        if there in order and order.index(there) > order.index(here)
     ]
     assert not wrong
 
 
+def test_the_table_of_folders_holds_every_module() -> None:
+    found = {
+        folder.name: {
+            path.stem
+            for path in folder.iterdir()
+            if path.stem[0] not in "_."
+            and (path.suffix == ".py" or (path / "__init__.py").exists())
+        }
+        for folder in (ROOT / "avlib").iterdir()
+        if (folder / "__init__.py").exists()
+    }
+    found["none"] = {path.stem for path in (ROOT / "avlib").glob("[a-z]*.py")}
+    assert found == folders()
+
+
 def test_every_module_can_be_named() -> None:
-    names = {path.stem for path in (ROOT / "avlib").glob("[a-z]*.py")} | {"checks", "practice"}
-    assert set(avlib.__all__) - {"__version__"} == names
-    assert all(getattr(avlib, name).__name__ == f"avlib.{name}" for name in names)
+    for folder, modules in folders().items():
+        inside = avlib if folder == "none" else getattr(avlib, folder)
+        for name in modules:
+            assert getattr(inside, name).__name__ == f"{inside.__name__}.{name}"
+    assert not hasattr(avlib.features, "download")
+
+
+def test_an_mfcc_needs_neither_downloads_nor_tables() -> None:
+    code = (
+        "import sys; from avlib.features import audio;"
+        "print(sorted({'pandas', 'requests', 'torch', 'avlib.corpus.archives'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

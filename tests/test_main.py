@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 from shown import NOTEBOOKS
 
-from avlib import ravdess
 from avlib.__main__ import main
+from avlib.corpus import ravdess
 
 COMMANDS = ["lab", "doctor", "practice", "index", "features", "run", "audit", "score", "lessons"]
 

@@ -20,9 +20,10 @@ import cv2
 import numpy as np
 from joblib import delayed
 
-from avlib import files, manifest, workers
+from avlib import files, workers
+from avlib.corpus import manifest
+from avlib.corpus.ravdess import ACTORS, EMOTIONS, PRACTICE_MARK, ClipName, speech_names
 from avlib.practice import face, media, performance, voice
-from avlib.ravdess import ACTORS, EMOTIONS, PRACTICE_MARK, ClipName, speech_names
 
 VERSION = 4  # of the corpus: another number, other bytes
 _SOURCE = "practice corpus"

@@ -16,10 +16,10 @@ from functools import cache
 import cv2
 import numpy as np
 
+from avlib.corpus.ravdess import ClipName
 from avlib.practice import performance
 from avlib.practice.media import FRAME_RATE, SOUND_RATE
 from avlib.practice.performance import ACTION_UNITS, HIGHEST_ACTION_UNIT
-from avlib.ravdess import ClipName
 
 WIDTH, HEIGHT = 320, 180  # pixels of a frame
 Color = tuple[int, int, int]  # RGB

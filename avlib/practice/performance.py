@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from avlib.ravdess import ClipName
+from avlib.corpus.ravdess import ClipName
 
 VOICE_QUANTITIES = ("pitch_st", "pitch_range_st", "level_db", "log2_rate", "tilt_db")
 ACTION_UNITS = (

@@ -19,9 +19,9 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d, median_filter
 from scipy.signal import resample_poly
 
+from avlib.corpus.ravdess import STATEMENTS, ClipName
 from avlib.practice import performance
 from avlib.practice.media import SOUND_RATE
-from avlib.ravdess import STATEMENTS, ClipName
 
 ESPEAK_RATE = 22_050  # Hz, what eSpeak NG speaks at
 # eSpeak NG's names; none has an echo or a roughness that would hide its pitch.

@@ -12,7 +12,10 @@ import numpy as np
 import pandas as pd
 import torch
 
-from avlib import course, evaluation, experiments, features, loaders, ravdess, splits, training
+from avlib import course, features
+from avlib.corpus import ravdess
+from avlib.evaluation import experiments, metrics
+from avlib.learning import loaders, splits, training
 
 NETWORKS = ("audio", "image", "fusion")
 SEEDS = range(5)
@@ -33,8 +36,8 @@ def accuracies(name: str, store: features.FeatureStore, device: torch.device | s
         network = experiments.make_network(name, store, seed)
         training.fit(network, samples, split, training.Training(seed=seed), progress=False)
         logs = training.predict(network, samples, split.test)
-        answers = evaluation.predictions(store, split.test, logs)
-        found.append(evaluation.accuracy(evaluation.by_clip(answers)))
+        answers = metrics.predictions(store, split.test, logs)
+        found.append(metrics.accuracy(metrics.by_clip(answers)))
     return np.array(found)
 
 

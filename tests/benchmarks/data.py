@@ -13,8 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from avlib import ravdess
-from avlib.ravdess import ClipName, speech_names
+from avlib.corpus import ravdess
+from avlib.corpus.ravdess import ClipName, speech_names
 
 BUILD = """
 import resource, sys

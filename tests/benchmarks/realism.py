@@ -21,9 +21,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from avlib import course, evaluation, experiments, files, practice, ravdess
+from avlib import course, files, practice
+from avlib.corpus import ravdess
+from avlib.evaluation import experiments, metrics
 from avlib.features import FeatureStore, Recipe
-from avlib.training import Training
+from avlib.learning.training import Training
 
 # On the 1440 real clips: an RBF SVM (C = 10) on 40 MFCC means, by six folds.
 REAL_SVM = {"random": 0.738, "actor": 0.351}
@@ -133,7 +135,7 @@ def strangers_confusion(networks: dict[str, object], name: str = "fusion") -> pd
         for run in networks["runs"]
         if run["network"] == name and run["unit"] == "actor"
     )
-    return evaluation.named(counts)
+    return metrics.named(counts)
 
 
 def confused(counts: pd.DataFrame) -> dict[str, dict[str, float]]:

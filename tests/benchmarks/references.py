@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from avlib import loaders
+from avlib.learning import loaders
 
 
 def mfcc(path: Path) -> np.ndarray:

@@ -16,8 +16,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from avlib import evaluation, experiments, loaders, splits
+from avlib.evaluation import experiments, metrics
 from avlib.features import FeatureStore
+from avlib.learning import loaders, splits
 
 STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3, 1, 3)
 NETWORK_BESIDE = dict(zip(experiments.REGRESSIONS, experiments.NETWORKS, strict=True))
@@ -43,8 +44,8 @@ def regressions(store: FeatureStore, name: str, result: dict) -> dict[str, pd.Da
                 )
             for how, strength in (("C = 1", 1), ("C by validation", max(seen, key=seen.get))):
                 logs = fitted[strength].predict_log_proba(rows[split.test])
-                rated = evaluation.predictions(store, split.test, logs)
-                answers[how].append(evaluation.by_clip(rated))
+                rated = metrics.predictions(store, split.test, logs)
+                answers[how].append(metrics.by_clip(rated))
     return {how: pd.concat(each, ignore_index=True) for how, each in answers.items()}
 
 
@@ -57,13 +58,13 @@ def main(folder: str, path: str) -> None:
     rows = {}
     for name, network in NETWORK_BESIDE.items():
         runs = [r for r in result["runs"] if (r["network"], r["unit"]) == (network, "actor")]
-        ours = pd.concat([evaluation.table(run["answers"]) for run in runs], ignore_index=True)
+        ours = pd.concat([metrics.table(run["answers"]) for run in runs], ignore_index=True)
         for how, theirs in regressions(store, name, result).items():
-            gain = evaluation.accuracy(ours) - evaluation.accuracy(theirs)
+            gain = metrics.accuracy(ours) - metrics.accuracy(theirs)
             rows[name, how] = {
-                "accuracy": shown(evaluation.accuracy(theirs), evaluation.interval(theirs)),
+                "accuracy": shown(metrics.accuracy(theirs), metrics.interval(theirs)),
                 "the network beside it less this": shown(
-                    gain, evaluation.interval(ours, than=theirs), "+"
+                    gain, metrics.interval(ours, than=theirs), "+"
                 ),
             }
     standard = result["standard"]

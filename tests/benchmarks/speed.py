@@ -33,21 +33,12 @@ import torch
 from joblib import Parallel, delayed
 from torch import nn
 
-from avlib import (
-    course,
-    evaluation,
-    experiments,
-    features,
-    files,
-    loaders,
-    manifest,
-    ravdess,
-    splits,
-    training,
-    video,
-)
-from avlib.features import FeatureStore, Recipe
-from avlib.ravdess import ClipName
+from avlib import course, features, files
+from avlib.corpus import manifest, ravdess
+from avlib.corpus.ravdess import ClipName
+from avlib.evaluation import experiments, metrics
+from avlib.features import FeatureStore, Recipe, video
+from avlib.learning import loaders, splits, training
 
 # A process of its own, so that its peak of memory is its own.
 _GROWTH_PROGRAM = """
@@ -275,8 +266,8 @@ def fusion(store: FeatureStore, repeats: int, epochs: int) -> list[Row]:
 
     def accuracy(network: nn.Module) -> float:
         answers = training.predict(network, samples, split.test)
-        table = evaluation.predictions(store, split.test, answers)
-        return evaluation.accuracy(evaluation.by_clip(table))
+        table = metrics.predictions(store, split.test, answers)
+        return metrics.accuracy(metrics.by_clip(table))
 
     with tempfile.TemporaryDirectory() as place:
         common.write_images(store.pairs, Path(place))

@@ -31,7 +31,7 @@ def train(seconds: float) -> None:
     import_module(os.environ.get("IMPORT_FIRST", "torch"))  # OpenMP reads its setting once
     import torch
 
-    from avlib import networks, training
+    from avlib.learning import networks, training
 
     network = training.seeded(networks.ImageNetwork, (64, 128, 3), seed=0)
     network.to(memory_format=torch.channels_last)

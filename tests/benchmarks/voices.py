@@ -14,10 +14,11 @@ import pandas as pd
 from joblib import delayed
 from scipy.stats import spearmanr
 
-from avlib import audio, workers
+from avlib import workers
+from avlib.corpus.ravdess import ClipName
+from avlib.features import audio
 from avlib.practice import performance, voice
 from avlib.practice.performance import VOICE_QUANTITIES
-from avlib.ravdess import ClipName
 
 PITCH_HZ = (65.0, 700.0)  # where pitch is looked for
 SILENCE_DB = 35.0  # what is this much under the loudest moment is no speech

@@ -26,7 +26,7 @@ LESSONS = sorted((HERE.parents[1] / "notebooks").glob("[0-9][0-9]-*.ipynb"))
 MOVE = """
 import gc
 
-from avlib.explore import Explorer
+from avlib.course.widgets import Explorer
 
 _moved = 0
 for _explorer in [each for each in gc.get_objects() if type(each) is Explorer]:

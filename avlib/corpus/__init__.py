@@ -1,0 +1,7 @@
+"""The recordings: which are there, and are their bytes what they should be."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__, ["archives", "download", "manifest", "ravdess", "recording", "verify"]
+)

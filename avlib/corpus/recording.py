@@ -1,0 +1,197 @@
+"""A recording's sound as it is: from a wav file or a film to samples and their rate.
+
+`avlib.features.audio` goes on from here.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import av
+
+RATES = range(4_000, 384_001)  # Hz, that a recording can have
+LOUDEST = 10.0  # times full scale; a float file can hold anything, a recording cannot
+SILENT = 1e-4  # of full scale: a recording that nowhere exceeds it (−80 dB) holds no voice
+APART_S = 0.05  # sound and picture of a film that begin so far apart are brought together
+
+
+def load(path: str | Path) -> tuple[np.ndarray, int]:
+    """Read a recording's sound as one channel.
+
+    Parameters
+    ----------
+    path : str or Path
+        A wav file, or an mp4 file with a sound track.
+
+    Returns
+    -------
+    sound : ndarray, shape (samples,), float32
+        Amplitude, full scale is 1. Several channels are averaged.
+    rate : int
+        Samples a second (Hz).
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read, has no sound, or holds no samples, samples that are no numbers
+        or beyond any recording, a rate that no recording has, or channels that cancel each other.
+
+    Notes
+    -----
+    The sound of a film that begins later than its picture is silent till then, and what comes
+    before the picture is left out: time 0 is that of the first frame, as in `video.frames_at`.
+    """
+    channels, rate = load_channels(path)
+    if channels.shape[1] == 1:
+        return channels[:, 0], rate
+    sound = channels.mean(axis=1)
+    if _loudest(sound) < SILENT <= _loudest(channels):
+        raise ValueError(
+            f"{path}: its channels cancel each other out; keep one of them (`sox` or Audacity "
+            "can), and use that"
+        )
+    return sound, rate
+
+
+def load_channels(path: str | Path) -> tuple[np.ndarray, int]:
+    """Read a recording's sound, each channel for itself.
+
+    Parameters
+    ----------
+    path : str or Path
+        As `load`.
+
+    Returns
+    -------
+    channels : ndarray, shape (samples, channels), float32
+    rate : int
+        Samples a second (Hz).
+
+    Raises
+    ------
+    ValueError
+        As `load`.
+    """
+    path = Path(path)
+    channels, rate = _load_mp4(path) if path.suffix.lower() == ".mp4" else _load_wav(path)
+    if channels.shape[0] == 0:
+        raise ValueError(f"{path}: holds no sound samples; get a whole copy of the file")
+    loudest = _loudest(channels)
+    if not loudest <= LOUDEST:  # NaN, too
+        raise ValueError(
+            f"{path}: holds samples of {loudest:g} times full scale, which is no sound; get a "
+            "whole copy of the file"
+        )
+    return channels, rate
+
+
+def _loudest(sound: np.ndarray) -> float:
+    """How far the samples reach from zero; without a copy of them all, as `abs` would make."""
+    return float(max(sound.max(), -sound.min()))
+
+
+def _require_rate(path: Path, rate: int) -> None:
+    if rate not in RATES:
+        raise ValueError(
+            f"{path}: says that it has {rate} samples a second, and a recording has "
+            f"{RATES.start} to {RATES.stop - 1}; get a whole copy of the file"
+        )
+
+
+def _load_wav(path: Path) -> tuple[np.ndarray, int]:
+    import soundfile
+
+    try:
+        # On Linux a name is bytes, which soundfile would read as UTF-8.
+        with soundfile.SoundFile(path if os.name == "nt" else os.fsencode(path)) as file:
+            _require_rate(path, file.samplerate)
+            _require_whole(path)
+            return file.read(dtype="float32", always_2d=True), file.samplerate
+    except soundfile.SoundFileRuntimeError as error:
+        said = getattr(error, "error_string", error)
+        raise ValueError(
+            f"{path}: cannot be read as sound ({said}); get a whole copy of the file"
+        ) from error
+
+
+def _require_whole(path: Path) -> None:
+    """Compare the lengths that a RIFF file promises with what is there; libsndfile does not.
+
+    A program that writes into a pipe cannot know them, and writes the largest number or none.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        kind, promised = file.read(4), int.from_bytes(file.read(4), "little") + 8
+        if kind != b"RIFF" or promised in (8, 0xFFFFFFFF + 8):
+            return
+        if promised > size:
+            raise ValueError(
+                f"{path}: is cut short, {size} of {promised} bytes are there; get a whole copy of "
+                "the file"
+            )
+        file.seek(12)
+        while len(chunk := file.read(8)) == 8:
+            end = file.tell() + int.from_bytes(chunk[4:], "little")
+            if chunk[:4] == b"data" and end > promised:
+                raise ValueError(
+                    f"{path}: its sound should reach to byte {end}, and the file ends at "
+                    f"{promised}; get a whole copy of the file"
+                )
+            file.seek(end + end % 2)
+
+
+def _load_mp4(path: Path) -> tuple[np.ndarray, int]:
+    import av
+
+    try:
+        with av.open(path, metadata_errors="replace") as container:
+            if not container.streams.audio:
+                raise ValueError(f"{path}: has no sound track; use the clip's 01 mp4 or 03 wav")
+            stream = container.streams.best("audio")
+            _require_rate(path, stream.rate or 0)
+            planar = av.AudioResampler(format="fltp")
+            frames = list(container.decode(stream))
+            blocks = [
+                block.to_ndarray() for frame in [*frames, None] for block in planar.resample(frame)
+            ]
+            rate, promised = stream.rate, float((stream.duration or 0) * stream.time_base)
+            late = starts_late(container)
+    except av.FFmpegError as error:
+        raise ValueError(
+            f"{path}: its sound cannot be decoded ({error.strerror}); get a whole copy of the file"
+        ) from error
+    channels = np.concatenate(blocks or [np.zeros((1, 0), np.float32)], axis=1).T
+    if len(channels) / rate < promised - 0.1:
+        raise ValueError(
+            f"{path}: is cut short, {len(channels) / rate:.2f} of {promised:.2f} s of sound are "
+            "there; get a whole copy of the file"
+        )
+    if abs(late) > APART_S:
+        apart = round(late * rate)
+        channels = np.pad(channels, ((max(apart, 0), 0), (0, 0)))[max(-apart, 0) :]
+    return channels, rate
+
+
+def starts_late(container: av.container.InputContainer) -> float:
+    """Seconds from the first frame of a film's picture to its first sound; less than 0 if before.
+
+    Parameters
+    ----------
+    container : av.container.InputContainer
+        An open film.
+
+    Returns
+    -------
+    float
+        0 where it has no picture or no sound, or does not say when they begin.
+    """
+    streams = [container.streams.best(kind) for kind in ("audio", "video")]
+    if any(stream is None or stream.start_time is None for stream in streams):
+        return 0.0
+    sound, picture = (float(stream.start_time * stream.time_base) for stream in streams)
+    return sound - picture

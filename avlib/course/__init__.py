@@ -1,0 +1,26 @@
+"""What a lesson calls."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    ["checks", "doctor", "lesson", "widgets"],
+    {
+        "lesson": [
+            "home",
+            "on_colab",
+            "data_folder",
+            "hand_on",
+            "checkpoints",
+            "recordings",
+            "OtherReleaseError",
+            "repository",
+            "address",
+            "start",
+            "with_picture",
+            "store",
+            "lessons",
+            "run_lesson",
+        ],
+    },
+)

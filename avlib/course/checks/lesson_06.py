@@ -1,0 +1,123 @@
+"""The exercises of 06-honest-splits.ipynb."""
+
+import reprlib
+from collections.abc import Callable
+from itertools import islice
+
+import numpy as np
+import pandas as pd
+
+from avlib.course.checks.judging import AnswerError, array, call, exercise, number, told
+
+
+@exercise("6.1")
+def _witnesses(answer: object) -> None:
+    if not isinstance(answer, tuple) or len(answer) != 3:
+        raise AnswerError("three numbers are asked for: pairs, clips and units.")
+    pairs, tested, units = (number(part, "each of the three") for part in answer)
+    if (pairs, tested) == (4 * 60, 4 * 60 * 6):
+        raise AnswerError("pairs first, then clips: there are six pairs in a clip.")
+    if tested != 4 * 60:
+        raise AnswerError("the test holds 60 clips of *each* of 4 actors.")
+    if pairs != 4 * 60 * 6:
+        raise AnswerError("six pairs are cut from each of the clips.")
+    if units in (tested, pairs):
+        raise AnswerError("those come from the same few people. Draw what could have been others.")
+    if units != 4:
+        raise AnswerError("the units are people. How many of them are in the test?")
+
+
+@exercise("6.2")
+def _crossing(answer: object) -> None:
+    rng = np.random.default_rng()
+    actor = rng.permutation(np.repeat(np.arange(1, 9), 5))
+    rows = pd.DataFrame({"actor": actor, "clip": [f"clip-{n:02d}" for n in range(len(actor))]})
+    rows.index = rng.permutation(len(rows)) + 100
+    whole = rng.permutation(np.arange(1, 9))
+    test_actors, planted = whole[:2], whole[2:4]
+    numbers = np.arange(len(rows))
+    test = numbers[np.isin(actor, test_actors)]
+    leaked = [numbers[actor == one][-2:] for one in planted]
+    test = np.sort(np.concatenate([test, *leaked]))
+    train = np.setdiff1d(numbers, test)
+    right = sorted(planted.tolist())
+    try:
+        found = call(answer, rows, train, test, "actor")
+    except AnswerError as error:
+        if "KeyError" in str(error) or "not in index" in str(error):
+            raise AnswerError(
+                "row numbers count from the top of the table: `iloc`, not `loc`."
+            ) from error
+        raise
+    if isinstance(found, set | frozenset):
+        raise AnswerError("a set has no order. `sorted` makes a sorted list of it.")
+    found = _values(found, len(rows))
+    if found == right:
+        if _values(call(answer, rows, train[:0], test, "actor"), len(rows)):
+            raise AnswerError("with an empty side nothing can stand on both.")
+        return
+    if len(found) > len(set(found)):
+        raise AnswerError("each value once, please: a `set`.")
+    if sorted(found) == right:
+        raise AnswerError("the values are right, but not sorted.")
+    if set(found) == set(actor.tolist()):
+        raise AnswerError("those are the values of either side: `|`. Which stand on *both*: `&`.")
+    if set(found) <= set(numbers.tolist()) and len(found) > len(right):
+        raise AnswerError("return values of the column, not row numbers.")
+    raise AnswerError(f"{right} stand on both sides here, and you found {reprlib.repr(found)}.")
+
+
+def _values(found: object, most: int) -> list[float]:
+    """The values of a column that an answer lists; what lists none is a hint."""
+    if isinstance(found, int | np.integer):
+        raise AnswerError("that is a number. *Which* values stand on both sides?")
+    try:
+        listed = list(islice(found, most + 1))  # it may go on for ever
+    except Exception as error:
+        raise AnswerError(f"return a list of the column's values. {told(error)}") from error
+    values = array(listed, "the result")
+    if values.ndim != 1:
+        raise AnswerError("return one list of the column's values, and no list within a list.")
+    return [int(value) if value.is_integer() else value for value in values.tolist()]
+
+
+@exercise("6.3")
+def _by_actor(answer: object) -> None:
+    rng = np.random.default_rng()
+    actor = rng.permutation(np.repeat([3, 5, 8], [7, 11, 9]))
+    mfcc = (actor[:, None] * rng.normal(size=40) + rng.normal(size=(len(actor), 40))).astype("f4")
+    mfcc *= 1 + actor[:, None]
+    found = call(answer, mfcc, actor)
+    found = array(found, "the result")
+    if found.shape != mfcc.shape:
+        raise AnswerError(f"the shape should stay {mfcc.shape}; yours is {found.shape}.")
+
+    def each(part: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        made = np.empty(mfcc.shape)
+        for one in np.unique(actor):
+            made[actor == one] = part(mfcc[actor == one].astype(float))
+        return made
+
+    def scaled(own: np.ndarray, axis: int | None = 0, ddof: int = 0) -> np.ndarray:
+        return (own - own.mean(axis, keepdims=True)) / own.std(axis, ddof=ddof, keepdims=True)
+
+    mistakes = [
+        (scaled(mfcc.astype(float)), "that is over all clips. Each *actor* is a standard of their "
+         "own: go through `np.unique(actor)`."),
+        (each(lambda own: own - own.mean(axis=0)), "the mean is 0, but the deviation is not 1: "
+         "divide by `own.std(axis=0)`."),
+        (each(lambda own: own / own.std(axis=0)), "the deviation is 1, but the mean is not 0: "
+         "subtract `own.mean(axis=0)` first."),
+        (each(lambda own: scaled(own, ddof=1)), "nearly: pandas divides by the number of clips "
+         "less one. `np.std`, or `std(ddof=0)`."),
+        (each(lambda own: scaled(own, 1)), "that is over the coefficients of each clip. Over the "
+         "*clips*: `axis=0`."),
+        (each(lambda own: scaled(own, None)), "each coefficient has a mean of its own: "
+         "`own.mean(axis=0)`."),
+    ]  # fmt: skip
+    if np.allclose(found, each(scaled), atol=1e-3):
+        return
+    for wrong, hint in mistakes:
+        if np.allclose(found, wrong, atol=1e-3):
+            raise AnswerError(hint)
+    raise AnswerError("for each actor every coefficient should have mean 0 and deviation 1.")

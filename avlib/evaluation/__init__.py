@@ -1,0 +1,5 @@
+"""What a trained network is worth, and how sure we are of it."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, ["experiments", "metrics", "plots"])

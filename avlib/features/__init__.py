@@ -1,0 +1,19 @@
+"""How a recording becomes numbers."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    ["action_units", "audio", "recipe", "store", "video"],
+    submod_attrs={
+        "recipe": [
+            "Recipe",
+            "clip_mfcc",
+            "clip_pairs",
+        ],
+        "store": [
+            "FeatureStore",
+            "build",
+        ],
+    },
+)

@@ -1,0 +1,7 @@
+"""How numbers become a trained network."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__, ["loaders", "networks", "splits", "training", "weights"]
+)

@@ -1,0 +1,366 @@
+"""Train a network, in one loop that can be read from top to bottom.
+
+Paper section: stochastic gradient descent with momentum, 30 epochs; the fusion network's loss is
+the joint loss plus the sum of the two auxiliary losses.
+Taught in notebooks/03-unimodal-cnns.ipynb and notebooks/04-the-fusion-network.ipynb.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import warnings
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from tqdm.auto import tqdm
+
+from avlib import files
+from avlib.learning import weights
+from avlib.learning.loaders import Samples, batches, class_matched
+from avlib.learning.splits import Split
+
+
+@dataclass(frozen=True)
+class Training:
+    """How to train; the defaults are the ``paper`` preset.
+
+    Attributes
+    ----------
+    epochs : int
+        Passes over the training rows.
+    learning_rate, momentum : float
+        Of stochastic gradient descent.
+    batch : int
+        Rows in a batch.
+    audio_weight, image_weight : float
+        Of the auxiliary losses; the joint loss has weight 1.
+    sense_dropout : float
+        The share of rows that the joint classifier learns from without sound, and as many
+        without image; see `loaders.batches`.
+    pairing : {"clip", "class"}
+        Whose sound a row is trained with: its own clip's, or, drawn anew in each epoch, one of any
+        training clip of the same emotion; see `loaders.class_matched`.
+    seed : int
+        For the network's first weights and the order of the rows.
+
+    Raises
+    ------
+    ValueError
+        If a setting is out of its range; names it.
+
+    Notes
+    -----
+    Source: the paper gives SGD, momentum and 30 epochs; the rest
+    is our decision, and dropping a sense is an addition to the paper.
+    """
+
+    epochs: int = 30
+    learning_rate: float = 0.01
+    momentum: float = 0.9
+    batch: int = 64
+    audio_weight: float = 1.0
+    image_weight: float = 1.0
+    sense_dropout: float = 0.25
+    pairing: Literal["clip", "class"] = "clip"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least, most in (
+            ("epochs", 1, math.inf), ("batch", 1, math.inf), ("learning_rate", 1e-12, math.inf),
+            ("momentum", 0, 1), ("audio_weight", 0, math.inf), ("image_weight", 0, math.inf),
+            ("sense_dropout", 0, 0.5),
+        ):  # fmt: skip
+            value = getattr(self, name)
+            if not least <= value <= most or value == math.inf:
+                raise ValueError(f"{name}: should be {least:g} to {most:g}, got {value}")
+
+    def weight(self, network: nn.Module, classifier: str) -> float:
+        """The weight of one classifier's loss: 1 for the one that decides."""
+        if classifier == network.decision:
+            return 1.0
+        return {"audio": self.audio_weight, "image": self.image_weight}[classifier]
+
+
+def seeded(make: type[nn.Module], *arguments: object, seed: int) -> nn.Module:
+    """Make a network whose first weights depend on the seed alone.
+
+    Parameters
+    ----------
+    make : type
+        `AudioNetwork`, `ImageNetwork` or `FusionNetwork`.
+    *arguments
+        What it takes.
+    seed : int
+
+    Returns
+    -------
+    nn.Module
+
+    Notes
+    -----
+    PyTorch's own random state is left as it was.
+    """
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.manual_seed(seed)
+        return make(*arguments)
+
+
+def losses(scores: dict[str, Tensor], label: Tensor) -> dict[str, Tensor]:
+    """The cross-entropy of each classifier of a network.
+
+    Parameters
+    ----------
+    scores : dict of Tensor, each of shape (batch, 8)
+        What the network returned.
+    label : Tensor, shape (batch,), int64
+
+    Returns
+    -------
+    dict of Tensor
+        One number for each classifier, averaged over the batch.
+
+    Notes
+    -----
+    Source: the paper's auxiliary-loss section.
+    """
+    return {
+        name: functional.cross_entropy(logits.float(), label) for name, logits in scores.items()
+    }
+
+
+def total_loss(network: nn.Module, each: dict[str, Tensor], settings: Training) -> Tensor:
+    """Joint loss + weighted audio and image losses; of a unimodal network, its one loss.
+
+    Notes
+    -----
+    Source: the paper, total = joint + (audio + image).
+    """
+    return sum(settings.weight(network, name) * loss for name, loss in each.items())
+
+
+def bfloat16_on_gpu(device: torch.device) -> torch.autocast:
+    """Where the GPU computes with 16-bit numbers natively, let it; elsewhere change nothing.
+
+    Parameters
+    ----------
+    device : torch.device
+
+    Returns
+    -------
+    torch.autocast
+        To be used in a ``with``. Weights, losses and sums stay float32.
+
+    Notes
+    -----
+    Source: Kalamkar et al. 2019, arXiv:1905.12322.
+    """
+    return torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device))
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether this is a GPU that computes with 16-bit numbers natively."""
+    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+
+
+def fit(
+    network: nn.Module,
+    samples: Samples,
+    split: Split,
+    settings: Training = Training(),
+    progress: bool = True,
+    keep: Path | None = None,
+) -> pd.DataFrame:
+    """Train a network in place; the weights of the last epoch stay.
+
+    Parameters
+    ----------
+    network : nn.Module
+        `AudioNetwork`, `ImageNetwork` or `FusionNetwork`.
+    samples : Samples
+    split : Split
+        Trains on ``split.train``, watches ``split.validation``, never looks at the test side.
+    settings : Training
+    progress : bool
+        Show a bar.
+    keep : Path, optional
+        Folder for a checkpoint after each epoch. The same call, made again after the process was
+        killed, goes on from there, and on a processor ends in the same bits. A finished training
+        leaves none.
+
+    Returns
+    -------
+    DataFrame
+        The history, one row for each epoch, side (``train``, ``validation``) and classifier:
+        ``epoch`` (from 1), ``side``, ``classifier``, ``loss``, ``accuracy`` (0–1, over rows). The
+        training side is measured while the weights move.
+
+    Notes
+    -----
+    No epoch is picked: choosing the best by any side flatters that side.
+    """
+    network.to(samples.label.device, memory_format=torch.channels_last)
+    optimiser = torch.optim.SGD(
+        network.parameters(), lr=settings.learning_rate, momentum=settings.momentum
+    )
+    order = torch.Generator().manual_seed(settings.seed)
+    sense_dropout = settings.sense_dropout if network.decision == "joint" else 0.0
+    checkpoint = keep and _Checkpoint(keep, network, samples, split, settings, optimiser, order)
+    done, history = checkpoint.resume() if checkpoint else (0, [])
+    epochs = range(done + 1, settings.epochs + 1)
+    bar = tqdm(
+        epochs, "training", settings.epochs, unit="epoch", initial=done, disable=not progress
+    )
+    for epoch in bar:
+        network.train()
+        tally = _Tally()
+        paired = samples
+        if settings.pairing == "class":
+            paired = class_matched(samples, split.train, order)
+        for batch in batches(
+            paired, split.train, settings.batch, order, network.needs_image, sense_dropout
+        ):
+            with bfloat16_on_gpu(batch.label.device):
+                scores = network(batch.mfcc, batch.image, batch.present)
+            each = losses(scores, batch.label)
+            optimiser.zero_grad()
+            total_loss(network, each, settings).backward()
+            optimiser.step()
+            tally.add(scores, each, batch.label)
+        history += tally.rows(epoch, "train")
+        history += _watch(network, samples, split.validation).rows(epoch, "validation")
+        bar.set_postfix(validation=f"{_accuracy(history, network.decision):.2f}")
+        if checkpoint:
+            checkpoint.save(epoch, history)
+    if checkpoint:
+        checkpoint.path.unlink(missing_ok=True)
+    return pd.DataFrame(history)
+
+
+class _Checkpoint:
+    """All that the rest of a training follows from, in a file named after the training.
+
+    The name is made of everything that decides what comes out, so that a file is only ever
+    found by the very training that it was left by.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        network: nn.Module,
+        samples: Samples,
+        split: Split,
+        settings: Training,
+        optimiser: torch.optim.Optimizer,
+        order: torch.Generator,
+    ) -> None:
+        self.network, self.optimiser, self.order = network, optimiser, order
+        said = [str(network), digest(network), asdict(settings), samples.corpus]
+        name = hashlib.sha256(json.dumps(said).encode())
+        for tensor in (samples.mfcc, samples.pairs, samples.vectors, samples.label):
+            if tensor is not None:
+                name.update(tensor.cpu().numpy().tobytes())
+        for rows in (split.train, split.validation):
+            name.update(rows.tobytes())
+        self.path = folder / f"{name.hexdigest()[:16]}.safetensors"
+
+    def save(self, epoch: int, history: list[dict[str, object]]) -> None:
+        tensors = {f"network.{name}": w for name, w in self.network.state_dict().items()}
+        for number, state in self.optimiser.state_dict()["state"].items():
+            tensors[f"momentum.{number}"] = state["momentum_buffer"]
+        tensors["order"] = self.order.get_state()
+        weights.save(self.path, tensors, {"epoch": epoch, "history": history})
+
+    def resume(self) -> tuple[int, list[dict[str, object]]]:
+        """How many epochs are done, and their history."""
+        try:
+            tensors, header = weights.load(self.path)
+        except FileNotFoundError:
+            return 0, []
+        except files.DamagedError as error:
+            warnings.warn(f"{error}; the training starts anew", stacklevel=3)
+            return 0, []
+        names = self.network.state_dict()
+        self.network.load_state_dict({name: tensors[f"network.{name}"] for name in names})
+        for number, parameter in enumerate(self.network.parameters()):
+            if f"momentum.{number}" in tensors:
+                # In the weights' own layout: sums in another order would round otherwise.
+                momentum = torch.empty_like(parameter).copy_(tensors[f"momentum.{number}"])
+                self.optimiser.state[parameter]["momentum_buffer"] = momentum.detach()
+        self.order.set_state(tensors["order"])
+        return header["epoch"], header["history"]
+
+
+class _Tally:
+    """Sums of losses and right answers, kept on the device until an epoch ends."""
+
+    def __init__(self) -> None:
+        self.rows_seen = 0
+        self.sums: dict[str, Tensor] = {}
+
+    def add(self, scores: dict[str, Tensor], each: dict[str, Tensor], label: Tensor) -> None:
+        self.rows_seen += len(label)
+        for name, logits in scores.items():
+            right = (logits.argmax(dim=1) == label).sum()
+            both = torch.stack([each[name].detach() * len(label), right])
+            self.sums[name] = self.sums.get(name, 0) + both
+
+    def rows(self, epoch: int, side: str) -> list[dict[str, object]]:
+        means = {name: (sums / self.rows_seen).tolist() for name, sums in self.sums.items()}
+        return [
+            {"epoch": epoch, "side": side, "classifier": name, "loss": loss, "accuracy": accuracy}
+            for name, (loss, accuracy) in means.items()
+        ]
+
+
+@torch.no_grad()
+def _watch(network: nn.Module, samples: Samples, rows: np.ndarray) -> _Tally:
+    network.eval()
+    tally = _Tally()
+    for batch in batches(samples, rows, 512, image=network.needs_image):
+        scores = network(batch.mfcc, batch.image)
+        tally.add(scores, losses(scores, batch.label), batch.label)
+    return tally
+
+
+def _accuracy(history: list[dict[str, object]], classifier: str) -> float:
+    return next(row["accuracy"] for row in reversed(history) if row["classifier"] == classifier)
+
+
+@torch.no_grad()
+def predict(network: nn.Module, samples: Samples, rows: np.ndarray) -> np.ndarray:
+    """What a trained network thinks of each row.
+
+    Parameters
+    ----------
+    network : nn.Module
+    samples : Samples
+    rows : ndarray of int64
+
+    Returns
+    -------
+    ndarray, shape (rows, 8), float32
+        Natural logarithm of the probability of each emotion; ``exp`` of a row sums to one.
+    """
+    network.eval()
+    found = [
+        functional.log_softmax(network(batch.mfcc, batch.image)[network.decision], dim=1)
+        for batch in batches(samples, rows, 512, image=network.needs_image)
+    ]
+    return torch.cat(found).cpu().numpy()
+
+
+def digest(network: nn.Module) -> str:
+    """A fingerprint of a network's weights: equal if and only if every bit is."""
+    fingerprint = hashlib.sha256()
+    for name, tensor in network.state_dict().items():
+        fingerprint.update(name.encode())
+        fingerprint.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return fingerprint.hexdigest()

@@ -1,0 +1,137 @@
+"""Every lesson runs from top to bottom, and the code it shows is the code that avlib ships."""
+
+import html
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from media import chirp
+from shown import BROWSER, NOTEBOOKS, assert_pictures_say_what_they_are, shown
+
+from avlib import course, features
+from avlib.corpus import ravdess
+from avlib.evaluation import metrics
+from avlib.features import audio, video
+from avlib.learning import loaders, networks, splits, training
+
+
+@pytest.fixture(scope="module", autouse=True)
+def recordings() -> Path:
+    """The lessons' own recordings; written here if no lesson has run yet."""
+    return course.recordings()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is not None, reason="a browser is here, and test_browser.py runs them")
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_lesson_runs_and_each_picture_says_what_it_was_made_from(
+    notebook: Path, tmp_path: Path
+) -> None:
+    assert course.run_lesson(notebook, tmp_path) > 0
+    pages = [
+        "".join(output["data"]["text/html"])
+        for cell in json.loads((tmp_path / notebook.name).read_text(encoding="utf-8"))["cells"]
+        for output in cell.get("outputs", [])
+        if "text/html" in output.get("data", {})
+    ]
+    texts = [html.unescape(alt) for page in pages for alt in re.findall(r'<img alt="(.*?)"', page)]
+    assert_pictures_say_what_they_are(texts)
+
+
+class TestShownIsShipped:
+    def test_reading_a_name(self) -> None:
+        name = ravdess.speech_names([12])[37]
+        told = shown("01").describe(f"{name}.mp4")
+        assert told["emotion"] == ravdess.EMOTIONS[name.emotion - 1]
+        assert told["intensity"] == ravdess.INTENSITIES[name.intensity - 1]
+        assert told["statement"] == ravdess.STATEMENTS[name.statement - 1]
+        assert told["sex"] == name.sex
+        assert (told["repetition"], told["actor"]) == (name.repetition, name.actor)
+
+    @pytest.mark.parametrize("rates", [(48_000, 22_050), (44_100, 22_050), (16_000, 22_050)])
+    def test_resampling(self, rates: tuple[int, int]) -> None:
+        sound = chirp(1.3, rates[0])
+        ours, theirs = shown("02").resample(sound, *rates), audio.resample(sound, *rates)
+        assert ours.shape == theirs.shape
+        np.testing.assert_allclose(ours, theirs, atol=2e-6)
+
+    def test_mfccs(self) -> None:
+        sound = chirp(1.3, 22_050)
+        np.testing.assert_allclose(
+            shown("02").mfcc(sound, 22_050), audio.mfcc(sound, 22_050), atol=0.01
+        )
+
+    def test_frame_pairs(self, clips: object) -> None:
+        path = clips["picture"].iloc[0]
+        times = video.pair_times(video.duration(path))
+        ours = shown("02").frame_pairs(path, times)
+        np.testing.assert_array_equal(ours, video.frame_pairs(path, times))
+
+    @pytest.mark.parametrize("name", ["AudioCNN", "ImageCNN"])
+    def test_unimodal_networks(self, name: str) -> None:
+        taught, shipped = getattr(shown("03"), name)(), getattr(networks, name)()
+        taught.load_state_dict(shipped.state_dict())
+        values = torch.randn((5, 40) if name == "AudioCNN" else (5, 3, 64, 128))
+        assert torch.equal(taught(values), shipped(values))
+
+    def test_the_fusion_network_and_its_loss(self) -> None:
+        lesson, shipped = shown("04"), networks.FusionNetwork()
+        taught = lesson.FusionNetwork()
+        taught.load_state_dict(shipped.state_dict())
+        mfcc, image = torch.randn(5, 40), torch.randn(5, 3, 64, 128)
+        label = torch.arange(5)
+        ours, theirs = taught(mfcc, image), shipped(mfcc, image)
+        assert all(torch.equal(ours[name], theirs[name]) for name in ("joint", "audio", "image"))
+        settings = training.Training(audio_weight=0.5, image_weight=2.0)
+        wanted = training.total_loss(shipped, training.losses(theirs, label), settings)
+        assert torch.equal(lesson.total_loss(lesson.losses(ours, label), 0.5, 2.0), wanted)
+
+    def test_the_training_loop(self, easy: features.FeatureStore) -> None:
+        split = splits.split(easy.rows, "clip", seed=0)
+        lesson = shown("03")
+        samples = loaders.to_device(easy, split.train, "cpu")
+        lesson.train.__globals__.update(samples=samples, split=split)
+        shipped = training.seeded(networks.AudioNetwork, seed=0)
+        taught = training.seeded(networks.AudioNetwork, seed=0)
+        history = training.fit(shipped, samples, split, training.Training(epochs=2), False)
+        curves = lesson.train(torch.nn.Sequential(taught.cnn, taught.classifier), epochs=2)
+        assert training.digest(taught) == training.digest(shipped)
+        accuracies = history.pivot(index="epoch", columns="side", values="accuracy")
+        np.testing.assert_allclose(curves, accuracies[["train", "validation"]], atol=1e-6)
+
+    def test_pooling_pairs_into_clips(self, easy: features.FeatureStore) -> None:
+        rows = np.arange(len(easy.rows))
+        logits = torch.from_numpy(np.random.default_rng(0).normal(size=(len(rows), 8)))
+        answers = metrics.predictions(easy, rows, logits.log_softmax(dim=1).numpy())
+        pooled = metrics.by_clip(answers)
+        taught = shown("05").by_clip(answers)
+        assert (taught["clip"] == pooled["clip"]).all()
+        assert (taught["decided"] == metrics.decided(pooled)).all()
+
+    def test_drawing_actors_again(self) -> None:
+        drawn = np.random.default_rng(0)
+        actor = np.repeat(np.arange(24), 60)
+        right = drawn.random(1440) < drawn.uniform(0.2, 0.8, 24)[actor]
+        logs = np.where(np.arange(8) == np.where(right, 0, 1)[:, None], 0.0, -9.0)
+        answers = pd.DataFrame(logs, columns=[f"log_prob_{code}" for code in range(1, 9)])
+        answers = answers.assign(actor=actor, label=1, clip=np.arange(1440).astype(str))
+        low, high = np.quantile(shown("06").drawn_again(right, actor), [0.025, 0.975])
+        lower, higher = metrics.interval(answers)
+        assert lower < low < right.mean() < high < higher
+        assert higher - lower < 1.25 * (high - low)  # widened as Student's t asks, and no more
+
+    @pytest.mark.parametrize("unit", list(splits.UNITS))
+    def test_splitting(self, easy: features.FeatureStore, unit: str) -> None:
+        lesson = shown("05")
+        assert lesson.UNITS == splits.UNITS
+        sides = lesson.split_by(easy.rows, lesson.UNITS[unit], seed=0)
+        assert sorted(np.concatenate(sides).tolist()) == list(range(len(easy.rows)))
+        for columns in [lesson.UNITS[unit]] if lesson.UNITS[unit] else []:
+            units = [set(map(tuple, easy.rows[columns].iloc[side].to_numpy())) for side in sides]
+            assert not units[0] & units[1]
+            assert not units[0] & units[2]
+            assert not units[1] & units[2]
