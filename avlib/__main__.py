@@ -190,8 +190,8 @@ def _parser() -> argparse.ArgumentParser:
         "leave-one-out (default of audio 4, else one tenth is tested)",
     )  # fmt: skip
     run.add_argument(
-        "--standard", choices=["training", "actor", "neutral"], default="training",
-        help="standardise features by the training side (default), by each actor's own clips, or "
+        "--normalisation", choices=["training", "actor", "neutral"], default="training",
+        help="normalise features by the training side (default), by each actor's own clips, or "
         "by each actor's neutral clips",
     )  # fmt: skip
     run.add_argument(
@@ -505,7 +505,7 @@ def _run(options: argparse.Namespace) -> int:
         )
     store = course.store(clips, recipe)
     settings = Training(epochs=options.epochs, seed=options.seed or 0)
-    how = {"standard": options.standard, "folds": options.folds}
+    how = {"normalisation": options.normalisation, "folds": options.folds}
     if options.experiment in _KEPT:
         keep = course.data_folder() / "runs"
         if several:
@@ -521,12 +521,16 @@ def _run(options: argparse.Namespace) -> int:
     elif sound_alone:
         folds = 4 if options.folds is None else options.folds
         result = experiments.audio_folds(
-            store, units[0], folds, settings, standard=options.standard
+            store, units[0], folds, settings, normalisation=options.normalisation
         )
         _print_folds(result)
     else:
         result = experiments.table1(
-            store, units[0], settings, weights_to=options.weights, standard=options.standard
+            store,
+            units[0],
+            settings,
+            weights_to=options.weights,
+            normalisation=options.normalisation,
         )
         _print_table1(result)
     _write_json(options, result)
@@ -543,21 +547,21 @@ def _print_kept(result: dict, options: argparse.Namespace) -> None:
         f"{_FACES[result['recipe']['visual']]}, {folds}, {options.epochs} epochs, "
         f"{len({run['seed'] for run in result['runs']})} seeds; by clip, 95 % intervals over actors"
     )
-    _say(_standard(result))
+    _say(_normalisation(result))
     _say(experiments.protocol_table(result).to_string(float_format="%.3f", na_rep=""))
 
 
 _FACES = {"pairs": "frame pairs", "vector": "action units"}
 
 
-def _standard(result: dict) -> str:
-    return "Features are standardised by " + {
+def _normalisation(result: dict) -> str:
+    return "Features are normalised by " + {
         "training": "the training side.",
         "actor": "each actor's own clips: other clips of the actors who are tested are seen, "
         "without labels.",
         "neutral": "each actor's neutral clips: other clips of the actors who are tested are seen, "
         "and which of them are neutral.",
-    }[result["standard"]]  # fmt: skip
+    }[result["normalisation"]]  # fmt: skip
 
 
 def _heading(result: dict, what: str) -> str:
@@ -565,7 +569,7 @@ def _heading(result: dict, what: str) -> str:
         f"{what}, measured on {_the(result['measured_on'])}: {result['clips']} clips of "
         f"{len(result['actors'])} actors, split by {result['split']['unit']}, "
         f"{result['training']['epochs']} epochs, seed {result['training']['seed']}.\n"
-        f"{_standard(result)}"
+        f"{_normalisation(result)}"
     )
 
 
@@ -577,7 +581,7 @@ def _print_table1(result: dict) -> None:
     from avlib.evaluation import experiments
 
     _say(_heading(result, "Table I (per cent)"))
-    _say(experiments.summary(result).to_string())
+    _say(experiments.table1_beside_paper(result).to_string())
     tested = result["split"]["test"]
     _say(f"The test side holds {tested['clips']} clips of actors {tested['actors']}.")
 
@@ -626,25 +630,34 @@ def _score(options: argparse.Namespace) -> int:
 
     from avlib.evaluation import metrics
 
-    answers = metrics.read(options.predictions, labels_from=1 if options.labels is None else 0)
-    found = {"all": metrics.judged(answers)}
-    if "fold" in answers:
-        folds = dict(list(answers.groupby("fold")))
-        found |= {f"fold {name}": metrics.judged(fold) for name, fold in folds.items()}
+    predictions = metrics.read_predictions(
+        options.predictions, labels_from=1 if options.labels is None else 0
+    )
+    found = {"all": metrics.summarise(predictions)}
+    if "fold" in predictions:
+        folds = dict(list(predictions.groupby("fold")))
+        found |= {f"fold {name}": metrics.summarise(fold) for name, fold in folds.items()}
     if len(found) > 2:
         common = [
-            metrics.majority(fold, answers.loc[answers["fold"] != name, "label"])
+            metrics.majority(fold, predictions.loc[predictions["fold"] != name, "label"])
             for name, fold in folds.items()
         ]
-        found["always the most frequent of the other folds"] = metrics.judged(pd.concat(common))
-    parts = {name: metrics.each(answers, of) for name, of in _EACH.items()}
+        found["always the most frequent of the other folds"] = metrics.summarise(pd.concat(common))
+    parts = {name: metrics.accuracy_by(predictions, of) for name, of in _EACH.items()}
     _write_json(options, found | {name: part.to_dict("index") for name, part in parts.items()})
-    _say(f"{options.predictions}: {len(answers)} clips of {answers['actor'].nunique()} actors")
+    actors = predictions["actor"].nunique()
+    _say(f"{options.predictions}: {len(predictions)} clips of {actors} actors")
     for count, said in (
-        (answers.attrs["rows"] - len(answers), "rows more than clips: those about one clip joined"),
-        (answers.attrs["rounded"], "rows whose probabilities were rounded: scaled to add up to 1"),
         (
-            metrics.tied(answers),
+            predictions.attrs["rows"] - len(predictions),
+            "rows more than clips: those about one clip joined",
+        ),
+        (
+            predictions.attrs["rounded"],
+            "rows whose probabilities were rounded: scaled to add up to 1",
+        ),
+        (
+            metrics.ties(predictions),
             "clips with a tie: the first of the emotions in the lead counts",
         ),
     ):

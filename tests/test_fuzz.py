@@ -174,7 +174,7 @@ def _predictions(folder: Path) -> Path:
 
 
 def _score(folder: Path, path: Path) -> object:
-    return metrics.judged(metrics.read(path))
+    return metrics.summarise(metrics.read_predictions(path))
 
 
 def _units(folder: Path) -> Path:

@@ -83,11 +83,13 @@ def test_protocols_run_on_action_units_and_say_what_they_know_of_the_speaker(
     command = ["run", "protocols", "--data", str(corpus), "--action-units", str(units)]
     command += ["--split", "actor", "--folds", "hicmae", "--seeds", "1", "--epochs", "1"]
     with pytest.warns(UserWarning, match="hicmae: the rows lack 20 of the 24 actors"):
-        assert main([*command, "--standard", "actor"]) == 1  # the first fold holds all four actors
+        assert (
+            main([*command, "--normalisation", "actor"]) == 1
+        )  # the first fold holds all four actors
     assert "0 would be left to train" in capsys.readouterr().err
     command[command.index("hicmae")] = "luna-jimenez"
     with pytest.warns(UserWarning, match="luna-jimenez: the rows lack 20"):
-        assert main([*command, "--standard", "actor"]) == 0
+        assert main([*command, "--normalisation", "actor"]) == 0
     said = capsys.readouterr().out
     assert "faces by action units, luna-jimenez folds" in said
     assert "other clips of the actors who are tested are seen" in said

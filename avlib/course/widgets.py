@@ -324,7 +324,7 @@ def pair_scrubber(path: str | Path, corpus: str) -> Explorer:
 
 @torch.no_grad()
 def draw_filter(network: torch.nn.Module, samples: Samples, row: int, channel: int) -> Picture:
-    """One filter of the image CNN's first layer, and what it answers to a frame pair.
+    """One filter of the image CNN's first layer, and how it responds to a frame pair.
 
     Parameters
     ----------
@@ -342,22 +342,22 @@ def draw_filter(network: torch.nn.Module, samples: Samples, row: int, channel: i
     image = next(batches(samples, np.array([row]))).image
     layer = network.cnn.layers[0]
     kernel = layer.weight[channel].permute(1, 2, 0).cpu().numpy()
-    answer = layer(image)[0, channel].clamp(min=0).cpu().numpy()
+    response = layer(image)[0, channel].clamp(min=0).cpu().numpy()
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=(10, 2.4), width_ratios=[2, 1, 2])
     left.imshow(samples.pairs[row].cpu().numpy())
     left.set_title("frame pair")
     middle.imshow((kernel - kernel.min()) / np.ptp(kernel))
     middle.set_title(f"filter {channel}, 5 × 5")
-    drawn = right.imshow(answer)
-    right.set_title("answer after ReLU")
+    drawn = right.imshow(response)
+    right.set_title("response after ReLU")
     figure.colorbar(drawn, ax=right, label="activation")
     for axes in (left, middle, right):
         axes.axis("off")
-    share = (answer > 0).mean()
+    share = (response > 0).mean()
     return Picture.of(
         figure,
-        f"Filter {channel} of the first layer, a frame pair, and where the filter answers: "
-        f"{100 * share:.0f} % of the places are above zero, the highest is {answer.max():.1f}.",
+        f"Filter {channel} of the first layer, a frame pair, and where the filter responds: "
+        f"{100 * share:.0f} % of the places are above zero, the highest is {response.max():.1f}.",
         samples.corpus,
     )
 
@@ -366,7 +366,7 @@ def filter_viewer(network: torch.nn.Module, samples: Samples, rows: list[int]) -
     """See the first layer's filters at work on frame pairs (lesson 03)."""
     return Explorer(
         lambda row, channel: draw_filter(network, samples, row, channel),
-        "Which filter answers to edges of the mouth? Which to nothing?",
+        "Which filter responds to edges of the mouth? Which to nothing?",
         channel=_slider("filter", 0, 0, network.cnn.layers[0].out_channels - 1, 1),
         row=_choice("frame pair", rows),
     )
@@ -420,7 +420,7 @@ def auxiliary_slider(runs: Mapping[float, pd.DataFrame], corpus: str) -> Explore
 def draw_probe(
     network: torch.nn.Module, samples: Samples, row: int, mute: bool, blank: bool
 ) -> Picture:
-    """What each classifier of the fusion network says, with a sense taken away if asked.
+    """What each classifier of the fusion network says, with a modality taken away if asked.
 
     Parameters
     ----------
@@ -429,7 +429,7 @@ def draw_probe(
     row : int
         Which frame pair.
     mute, blank : bool
-        Replace the MFCCs, or the image, by the training mean (zero, after standardising).
+        Replace the MFCCs, or the image, by the training mean (zero, after normalising).
 
     Returns
     -------
@@ -437,16 +437,16 @@ def draw_probe(
     """
     network.eval()
     mfcc, image, label, _ = next(batches(samples, np.array([row])))
-    scores = network(mfcc * (not mute), image * (not blank))
+    logits = network(mfcc * (not mute), image * (not blank))
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3), width_ratios=[1, 2])
     left.imshow(samples.pairs[row].cpu().numpy() // (4 if blank else 1))
-    left.set_title(f"acted: {ravdess.EMOTIONS[label]}" + (", muted" if mute else ""))
+    left.set_title(f"true: {ravdess.EMOTIONS[label]}" + (", muted" if mute else ""))
     left.axis("off")
     places = np.arange(len(ravdess.EMOTIONS))
     said = []
-    for shift, (name, logits) in zip((-0.27, 0, 0.27), scores.items(), strict=True):
+    for shift, (name, one) in zip((-0.27, 0, 0.27), logits.items(), strict=True):
         style = plots.NETWORK_STYLES["fusion" if name == "joint" else name]
-        chances = logits.softmax(dim=1)[0].cpu().numpy()
+        chances = one.softmax(dim=1)[0].cpu().numpy()
         hatch = {"joint": "", "audio": "//", "image": ".."}[name]
         right.bar(places + shift, chances, 0.27, label=name, color=style["color"], hatch=hatch,
                   edgecolor="white")  # fmt: skip
@@ -454,8 +454,8 @@ def draw_probe(
     right.set(ylim=(0, 1), ylabel="probability")
     right.set_xticks(places, ravdess.EMOTIONS, rotation=30)
     right.legend(frameon=False)
-    senses = f"sound {'off' if mute else 'on'} and picture {'off' if blank else 'on'}"
-    words = f"Acted: {ravdess.EMOTIONS[label]}. With {senses}: {', '.join(said)}."
+    given = f"sound {'off' if mute else 'on'} and picture {'off' if blank else 'on'}"
+    words = f"True: {ravdess.EMOTIONS[label]}. With {given}: {', '.join(said)}."
     return Picture.of(figure, words, samples.corpus)
 
 
@@ -471,17 +471,17 @@ def fusion_probe(network: torch.nn.Module, samples: Samples, rows: list[int]) ->
 
 
 def draw_confusion_cell(
-    answers: pd.DataFrame, clips: pd.DataFrame, acted: int, decided: int, number: int
+    predictions: pd.DataFrame, clips: pd.DataFrame, true: int, predicted: int, number: int
 ) -> Heard:
     """One of the clips that a cell of a confusion matrix counts.
 
     Parameters
     ----------
-    answers : DataFrame
+    predictions : DataFrame
         One row a clip, as `metrics.by_clip` gives.
     clips : DataFrame
         What `ravdess.index` returned.
-    acted, decided : int
+    true, predicted : int
         Emotion codes of the cell's row and column.
     number : int
         Which clip of the cell, from 1.
@@ -495,44 +495,49 @@ def draw_confusion_cell(
     ValueError
         If the cell counts no clip.
     """
-    inside = answers[(answers["label"] == acted) & (metrics.decided(answers) == decided)]
+    inside = predictions[
+        (predictions["label"] == true) & (metrics.predicted(predictions) == predicted)
+    ]
     if inside.empty:
         raise ValueError(
-            f"no {ravdess.EMOTIONS[acted - 1]} clip was taken for {ravdess.EMOTIONS[decided - 1]}"
+            f"no {ravdess.EMOTIONS[true - 1]} clip was taken for {ravdess.EMOTIONS[predicted - 1]}"
         )
     chosen = inside.iloc[(number - 1) % len(inside)]
     clip = clips.set_index("clip").loc[chosen["clip"]]
     shown = draw_clip(
         clips[clips["clip"] == chosen["clip"]], clip.emotion, clip.intensity, clip.actor
     )
-    certainty = np.exp(chosen[f"log_prob_{decided}"])
+    certainty = np.exp(chosen[f"log_prob_{predicted}"])
     said = (
-        f"{shown.caption}. Decided: {ravdess.EMOTIONS[decided - 1]} (probability {certainty:.2f}). "
+        f"{shown.caption}. Predicted: {ravdess.EMOTIONS[predicted - 1]} "
+        f"(probability {certainty:.2f}). "
         f"Clip {(number - 1) % len(inside) + 1} of {len(inside)} in this cell"
     )
     return Heard(shown.picture, shown.sound, shown.rate, said)
 
 
-def confusion_browser(answers: pd.DataFrame, clips: pd.DataFrame) -> Explorer:
+def confusion_browser(predictions: pd.DataFrame, clips: pd.DataFrame) -> Explorer:
     """See and hear the clips behind each cell of a confusion matrix (lesson 05)."""
     named = [(name, code) for code, name in enumerate(ravdess.EMOTIONS, 1)]
-    fullest = np.argmax(metrics.confusion(answers).to_numpy())
-    acted, decided = np.unravel_index(fullest, (len(named), len(named)))
+    fullest = np.argmax(metrics.confusion(predictions).to_numpy())
+    true, predicted = np.unravel_index(fullest, (len(named), len(named)))
     return Explorer(
-        lambda acted, decided, number: draw_confusion_cell(answers, clips, acted, decided, number),
-        "Choose a cell of the matrix: what was acted, and what the network decided.",
-        acted=_choice("acted", named, int(acted) + 1),
-        decided=_choice("decided", named, int(decided) + 1),
+        lambda true, predicted, number: draw_confusion_cell(
+            predictions, clips, true, predicted, number
+        ),
+        "Choose a cell of the matrix: the true label, and the predicted one.",
+        true=_choice("true", named, int(true) + 1),
+        predicted=_choice("predicted", named, int(predicted) + 1),
         number=_slider("clip", 1, 1, 10, 1),
     )
 
 
-def draw_interval(answers: pd.DataFrame, over: str, actors: int, corpus: str) -> Picture:
+def draw_interval(predictions: pd.DataFrame, over: str, actors: int, corpus: str) -> Picture:
     """Accuracies with clips or actors drawn again and again, and their 95 % interval.
 
     Parameters
     ----------
-    answers : DataFrame
+    predictions : DataFrame
         One row a clip, as `metrics.by_clip` gives.
     over : str
         The column whose values are drawn: ``clip`` or ``actor``.
@@ -545,8 +550,8 @@ def draw_interval(answers: pd.DataFrame, over: str, actors: int, corpus: str) ->
     -------
     Picture
     """
-    some = answers[answers["actor"].isin(np.sort(answers["actor"].unique())[:actors])]
-    right = pd.Series(metrics.decided(some) == some["label"].to_numpy())
+    some = predictions[predictions["actor"].isin(np.sort(predictions["actor"].unique())[:actors])]
+    right = pd.Series(metrics.predicted(some) == some["label"].to_numpy())
     counts = right.groupby(some[over].to_numpy()).agg(["sum", "size"]).to_numpy()
     chosen = np.random.default_rng(0).integers(len(counts), size=(2000, len(counts)))
     right_of, asked = counts[chosen].sum(axis=1).T
@@ -565,11 +570,11 @@ def draw_interval(answers: pd.DataFrame, over: str, actors: int, corpus: str) ->
     return Picture.of(figure, words, corpus)
 
 
-def interval_slider(answers: pd.DataFrame, corpus: str) -> Explorer:
+def interval_slider(predictions: pd.DataFrame, corpus: str) -> Explorer:
     """Draw clips or actors again, of larger and smaller tests (lesson 06)."""
-    actors = answers["actor"].nunique()
+    actors = predictions["actor"].nunique()
     return Explorer(
-        lambda over, actors: draw_interval(answers, over, actors, corpus),
+        lambda over, actors: draw_interval(predictions, over, actors, corpus),
         "How many actors must a test have until the two intervals are of one width?",
         over=_choice("drawn again", ["clip", "actor"], "actor"),
         actors=_slider("actors", actors, 3, actors, 1),

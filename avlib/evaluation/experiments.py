@@ -32,7 +32,7 @@ from avlib.corpus import ravdess, verify
 from avlib.evaluation import metrics
 from avlib.features.store import FeatureStore
 from avlib.learning import loaders, networks, splits, training, weights
-from avlib.learning.loaders import Standard
+from avlib.learning.loaders import Normalisation
 from avlib.learning.splits import Split
 from avlib.learning.training import Training
 
@@ -68,7 +68,7 @@ VARIANTS = {
 }
 _RUN_FORM = {
     "network": str, "variant": str, "unit": str, "seed": int, "fold": int, "actors": list,
-    "training": list, "clip_accuracy": float, "uar": float, "confusion": list, "answers": dict,
+    "training": list, "clip_accuracy": float, "uar": float, "confusion": list, "predictions": dict,
     "kept_as": str,
 }  # fmt: skip
 _MIXED_TESTS = ("mixed in the test", "mixed in both")
@@ -84,7 +84,7 @@ def table1(
     settings: Training = Training(),  # noqa: B008 (frozen)
     progress: bool = True,
     weights_to: Path | None = None,
-    standard: Standard = "training",
+    normalisation: Normalisation = "training",
 ) -> dict[str, object]:
     """Train the audio, image and fusion networks on one split: Table I and Fig. 4.
 
@@ -101,7 +101,7 @@ def table1(
     weights_to : Path, optional
         Folder for the trained networks, a safetensors file each; its header holds what this
         returns of that network, so that weights are never without their recipe and accuracy.
-    standard : {"training", "actor", "neutral"}
+    normalisation : {"training", "actor", "neutral"}
         What features are normalised by; see `loaders.to_device`.
 
     Returns
@@ -121,8 +121,8 @@ def table1(
     """
     _require_pictures(store, "table1")
     split = splits.split(store.rows, unit, settings.seed)
-    samples = loaders.to_device(store, split.train, standard=standard)
-    result = _circumstances("table1", store, settings, standard) | {
+    samples = loaders.to_device(store, split.train, normalisation=normalisation)
+    result = _circumstances("table1", store, settings, normalisation) | {
         "split": _describe(store, split)
     }
     circumstances, result["networks"] = dict(result), {}
@@ -130,7 +130,10 @@ def table1(
         network = make_network(name, store, settings.seed)
         history = training.fit(network, samples, split, settings, progress)
         result["networks"][name] = {
-            **{side: scores(_answers(network, store, samples, split, side)) for side in SIDES},
+            **{
+                side: accuracies(_predictions(network, store, samples, split, side))
+                for side in SIDES
+            },
             "history": history.to_dict("records"),
             "weights": training.digest(network),
         }
@@ -143,7 +146,7 @@ def table1(
 def trained(
     name: str, store: FeatureStore, folder: Path = TRAINED
 ) -> tuple[nn.Module, pd.DataFrame]:
-    """A network that comes with avlib, trained on the practice corpus, for who skips a training.
+    """A network that comes with avlib, trained on the practice corpus.
 
     Parameters
     ----------
@@ -166,8 +169,8 @@ def trained(
 
     Notes
     -----
-    Made by ``python -m avlib run table1 --weights avlib/learning/trained`` from the practice corpus of seed
-    0: split by actor, seed 0, 30 epochs.
+    Made by ``python -m avlib run table1 --weights avlib/learning/trained`` from the practice corpus
+    of seed 0: split by actor, seed 0, 30 epochs.
     """
     tensors, header = weights.load(folder / f"{name}.safetensors", sealed=False)
     for what, asked in (("measured_on", store.corpus), ("recipe", asdict(store.recipe))):
@@ -189,7 +192,7 @@ def audio_folds(
     folds: int | str = 4,
     settings: Training = Training(),  # noqa: B008 (frozen)
     progress: bool = True,
-    standard: Standard = "training",
+    normalisation: Normalisation = "training",
 ) -> dict[str, object]:
     """Train the audio network on every fold, so that each clip is tested once.
 
@@ -197,7 +200,7 @@ def audio_folds(
     ----------
     store : FeatureStore
         With or without pictures.
-    unit, settings, progress, standard
+    unit, settings, progress, normalisation
         As `table1`.
     folds : int or str
         How many folds, or the name of published ones (`splits.PUBLISHED`).
@@ -215,21 +218,21 @@ def audio_folds(
     """
     tested, each_fold = [], []
     for split in _cuts(store, unit, folds, settings.seed):
-        samples = loaders.to_device(store, split.train, standard=standard)
+        samples = loaders.to_device(store, split.train, normalisation=normalisation)
         network = make_network("audio", store, settings.seed)
         training.fit(network, samples, split, settings, progress)
-        answers = _answers(network, store, samples, split, "test")
-        tested.append(answers)
-        each_fold.append(scores(answers) | {"actors": _actors(store, split.test)})
-    return _circumstances("audio", store, settings, standard) | {
+        predictions = _predictions(network, store, samples, split, "test")
+        tested.append(predictions)
+        each_fold.append(accuracies(predictions) | {"actors": _actors(store, split.test)})
+    return _circumstances("audio", store, settings, normalisation) | {
         "split": {"unit": unit, "folds": folds, "seed": settings.seed},
         "folds": each_fold,
-        "test": scores(pd.concat(tested)),
+        "test": accuracies(pd.concat(tested)),
     }
 
 
 @dataclass(frozen=True)
-class Plan:
+class Trial:
     """One network to train on one split and to test.
 
     Attributes
@@ -247,7 +250,7 @@ class Plan:
         Which of them is tested, from 0.
     variant : str
         What sets this run apart from others of the same network, in words.
-    standard : {"training", "actor", "neutral"}
+    normalisation : {"training", "actor", "neutral"}
         What features are normalised by; see `loaders.to_device`.
     mixed_test : bool
         Whether the test side's sounds are class-matched too; see `loaders.class_matched`.
@@ -259,7 +262,7 @@ class Plan:
     folds: int | str | None = None
     fold: int = 0
     variant: str = ""
-    standard: Standard = "training"
+    normalisation: Normalisation = "training"
     mixed_test: bool = False
 
 
@@ -272,7 +275,7 @@ def protocols(
     progress: bool = True,
     keep: Path | None = None,
     folds: int | str | None = None,
-    standard: Standard = "training",
+    normalisation: Normalisation = "training",
     fresh: bool = False,
 ) -> dict[str, object]:
     """Train the three networks under several splits: what an accuracy owes to the split.
@@ -295,7 +298,7 @@ def protocols(
     keep : Path, optional
         Folder in which every run that has ended is kept; one that lies there, of the same
         recordings, settings, code and versions, is not made again, unless it is damaged.
-    standard : {"training", "actor", "neutral"}
+    normalisation : {"training", "actor", "neutral"}
         What features are normalised by; see `loaders.to_device`.
     fresh : bool
         Make every run again, whatever is kept.
@@ -307,8 +310,9 @@ def protocols(
     -------
     dict
         ``runs``: for each its ``network``, ``variant``, ``unit``, ``seed``, ``fold``, the scores of
-        its test side as `scores` gives them, the actors there, the ``confusion`` by clip (acted ×
-        decided), and the ``answers`` about each clip: its name and eight log-probabilities.
+        its test side as `accuracies` gives them, the actors there, the ``confusion`` by clip
+        (true × predicted), and the ``predictions`` about each clip: its
+        name and eight log-probabilities.
         ``compared``: which of them `protocol_table` compares.
 
     Raises
@@ -324,14 +328,14 @@ def protocols(
     """
     _require_pictures(store, "protocols")
     names = NETWORKS if store.vectors is None else (*NETWORKS, *REGRESSIONS)
-    plans = [
-        Plan(name, unit, replace(settings, seed=seed), folds, fold, standard=standard)
+    trials = [
+        Trial(name, unit, replace(settings, seed=seed), folds, fold, normalisation=normalisation)
         for seed, unit in product(_seeds(seeds), units)
         for fold in range(_count(store, unit, folds))
         for name in names
     ]
     compared = [["fusion", "audio"], ["fusion", "image"]]
-    return _experiment("protocols", store, plans, compared, jobs, progress, keep, fresh)
+    return _experiment("protocols", store, trials, compared, jobs, progress, keep, fresh)
 
 
 def variants(
@@ -344,14 +348,14 @@ def variants(
     progress: bool = True,
     keep: Path | None = None,
     folds: int | str | None = None,
-    standard: Standard = "training",
+    normalisation: Normalisation = "training",
     fresh: bool = False,
 ) -> dict[str, object]:
     """Train the fusion network in several ways, on the same splits.
 
     Parameters
     ----------
-    store, seeds, settings, jobs, progress, keep, folds, standard, fresh
+    store, seeds, settings, jobs, progress, keep, folds, normalisation, fresh
         As `protocols`.
     experiment : {"auxiliary", "pairing"}
         ``auxiliary``: with and without each auxiliary loss, and with other weights; the paper
@@ -372,15 +376,15 @@ def variants(
     """
     _require_pictures(store, experiment)
     ways = VARIANTS[experiment]
-    plans = [
-        Plan("fusion", unit, replace(settings, seed=seed, **way), folds, fold, name,
-             standard, name in _MIXED_TESTS)
+    trials = [
+        Trial("fusion", unit, replace(settings, seed=seed, **way), folds, fold, name,
+             normalisation, name in _MIXED_TESTS)
         for seed, fold in product(_seeds(seeds), range(_count(store, unit, folds)))
         for name, way in ways.items()
     ]  # fmt: skip
     first, *others = (f"fusion, {name}" for name in ways)
     compared = [[other, first] for other in others]
-    return _experiment(experiment, store, plans, compared, jobs, progress, keep, fresh)
+    return _experiment(experiment, store, trials, compared, jobs, progress, keep, fresh)
 
 
 def _seeds(count: int) -> range:
@@ -403,41 +407,45 @@ def _cuts(store: FeatureStore, unit: str, folds: int | str | None, seed: int) ->
     return splits.published(store.rows, folds, seed)
 
 
-def _cut(store: FeatureStore, plan: Plan) -> Split:
-    with warnings.catch_warnings(action="ignore"):  # they were told when the plans were made
-        return _cuts(store, plan.unit, plan.folds, plan.settings.seed)[plan.fold]
+def _cut(store: FeatureStore, trial: Trial) -> Split:
+    with warnings.catch_warnings(action="ignore"):  # they were told when the trials were made
+        return _cuts(store, trial.unit, trial.folds, trial.settings.seed)[trial.fold]
 
 
 def _experiment(
     experiment: str,
     store: FeatureStore,
-    plans: Sequence[Plan],
+    trials: Sequence[Trial],
     compared: Sequence[Sequence[str]],
     jobs: int | None,
     progress: bool,
     keep: Path | None,
     fresh: bool,
 ) -> dict[str, object]:
-    """Carry plans out, or take what is kept of them, and say what they were carried out on."""
-    places = {plan: keep and _place(keep, store, plan) for plan in plans}
+    """Carry trials out, or take what is kept of them, and say what they were carried out on."""
+    places = {trial: keep and _place(keep, store, trial) for trial in trials}
     runs = {} if fresh or keep is None else _kept(places, progress)
-    missing = [plan for plan in plans if plan not in runs]
+    missing = [trial for trial in trials if trial not in runs]
     if loaders.best_device().type == "cuda":
         found = _on_one_device(store, missing, places, progress)
     else:
-        tasks = [delayed(_run_one)(store.folder, plan, places[plan]) for plan in missing]
+        tasks = [delayed(_run_one)(store.folder, trial, places[trial]) for trial in missing]
         found = list(workers.results(tasks, jobs, "networks", "run", progress, ordered=True))
     runs |= dict(zip(missing, found, strict=True))
-    return _circumstances(experiment, store, plans[0].settings, plans[0].standard) | {
-        "folds": plans[0].folds,
+    return _circumstances(experiment, store, trials[0].settings, trials[0].normalisation) | {
+        "folds": trials[0].folds,
         "compared": [list(pair) for pair in compared],
-        "runs": [runs[plan] for plan in plans],
+        "runs": [runs[trial] for trial in trials],
     }
 
 
-def _place(keep: Path, store: FeatureStore, plan: Plan) -> Path:
+def _place(keep: Path, store: FeatureStore, trial: Trial) -> Path:
     """Where a run is kept: under a name that all that it depends on goes into."""
-    depends = [_circumstances("", store, plan.settings, plan.standard), asdict(plan), _code()]
+    depends = [
+        _circumstances("", store, trial.settings, trial.normalisation),
+        asdict(trial),
+        _code(),
+    ]
     name = files.digest(depends)[:16]
     return keep / name[:2] / f"{name}.json"
 
@@ -450,15 +458,15 @@ def _code() -> str:
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
 
 
-def _kept(places: Mapping[Plan, Path], progress: bool) -> dict[Plan, dict[str, object]]:
+def _kept(places: Mapping[Trial, Path], progress: bool) -> dict[Trial, dict[str, object]]:
     """The runs that were kept whole, and in words how many and since when."""
     found, since = {}, []
-    for plan, place in places.items():
+    for trial, place in places.items():
         try:
             run = files.unseal(place, _RUN_FORM)
             if run.pop("kept_as") != place.stem:
                 raise files.DamagedError(f"{place}: is another run's file")
-            found[plan] = run
+            found[trial] = run
             since.append(place.stat().st_mtime)
         except FileNotFoundError:
             continue
@@ -476,88 +484,91 @@ def _kept(places: Mapping[Plan, Path], progress: bool) -> dict[Plan, dict[str, o
 
 
 def _on_one_device(
-    store: FeatureStore, plans: Sequence[Plan], places: Mapping[Plan, Path | None], progress: bool
+    store: FeatureStore,
+    trials: Sequence[Trial],
+    places: Mapping[Trial, Path | None],
+    progress: bool,
 ) -> list[dict[str, object]]:
     """Runs that share a device, one after another: the pictures are there once."""
     samples, found = None, []
-    for plan in tqdm(plans, "networks", unit="run", disable=not progress):
-        split = _cut(store, plan)
+    for trial in tqdm(trials, "networks", unit="run", disable=not progress):
+        split = _cut(store, trial)
         samples = samples or loaders.to_device(store, split.train)
-        own = loaders.standardise_again(samples, store, split.train, plan.standard)
-        found.append(_carry_out(plan, store, own, split, places[plan]))
+        own = loaders.normalise_again(samples, store, split.train, trial.normalisation)
+        found.append(_carry_out(trial, store, own, split, places[trial]))
     return found
 
 
-def _run_one(folder: Path, plan: Plan, place: Path | None) -> dict[str, object]:
+def _run_one(folder: Path, trial: Trial, place: Path | None) -> dict[str, object]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         store = FeatureStore.open(folder)
-        split = _cut(store, plan)
-        samples = loaders.to_device(store, split.train, standard=plan.standard)
-        return _carry_out(plan, store, samples, split, place)
+        split = _cut(store, trial)
+        samples = loaders.to_device(store, split.train, normalisation=trial.normalisation)
+        return _carry_out(trial, store, samples, split, place)
     finally:
         torch.set_num_threads(threads)
 
 
 def _carry_out(
-    plan: Plan, store: FeatureStore, samples: loaders.Samples, split: Split, place: Path | None
+    trial: Trial, store: FeatureStore, samples: loaders.Samples, split: Split, place: Path | None
 ) -> dict[str, object]:
     network = None
-    if plan.network not in REGRESSIONS:
-        network = make_network(plan.network, store, plan.settings.seed)
-        training.fit(network, samples, split, plan.settings, progress=False)
-    run = _tested(plan, store, samples, split, network)
+    if trial.network not in REGRESSIONS:
+        network = make_network(trial.network, store, trial.settings.seed)
+        training.fit(network, samples, split, trial.settings, progress=False)
+    run = _tested(trial, store, samples, split, network)
     if place is not None:
         files.seal(place, run | {"kept_as": place.stem})
     return run
 
 
 def _tested(
-    plan: Plan,
+    trial: Trial,
     store: FeatureStore,
     samples: loaders.Samples,
     split: Split,
     network: nn.Module | None = None,
 ) -> dict[str, object]:
     """Test a network, or for want of one a regression."""
-    if plan.mixed_test:
-        drawn = torch.Generator().manual_seed(plan.settings.seed)
+    if trial.mixed_test:
+        drawn = torch.Generator().manual_seed(trial.settings.seed)
         samples = loaders.class_matched(samples, split.test, drawn)
     if network is None:
-        answers = _regression_answers(plan.network, store, samples, split)
+        predictions = _regression_predictions(trial.network, store, samples, split)
     else:
-        answers = _answers(network, store, samples, split, "test")
-    clips = metrics.by_clip(answers)
+        predictions = _predictions(network, store, samples, split, "test")
+    clips = metrics.by_clip(predictions)
     return {
-        "network": plan.network,
-        "variant": plan.variant,
+        "network": trial.network,
+        "variant": trial.variant,
         "unit": split.unit,
-        "seed": plan.settings.seed,
-        "fold": plan.fold,
+        "seed": trial.settings.seed,
+        "fold": trial.fold,
         "actors": _actors(store, split.test),
         "training": np.bincount(store.rows["emotion"].iloc[split.train], minlength=9)[1:].tolist(),
-        **scores(answers),
+        **accuracies(predictions),
         "confusion": metrics.confusion(clips).to_numpy().tolist(),
-        "answers": dict(
+        "predictions": dict(
             zip(clips["clip"], clips.filter(like="log_prob").to_numpy().tolist(), strict=True)
         ),
     }
 
 
-def _regression_answers(
+def _regression_predictions(
     name: str, store: FeatureStore, samples: loaders.Samples, split: Split
 ) -> pd.DataFrame:
     """Logistic regression on means over time: what a network should be better than."""
     sound = samples.mfcc if samples.mfcc.ndim == 2 else samples.mfcc.mean(dim=2)
-    senses = {"sound": sound[samples.clip_of_row], "face": samples.vectors}
-    rows = torch.cat([senses[sense] for sense in REGRESSIONS[name]], dim=1).cpu().numpy()
+    modalities = {"sound": sound[samples.clip_of_row], "face": samples.vectors}
+    rows = torch.cat([modalities[modality] for modality in REGRESSIONS[name]], dim=1).cpu().numpy()
     label = samples.label.cpu().numpy()
     machine = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
     machine.fit(rows[split.train], label[split.train])
     logs = np.full((len(split.test), 8), np.log(np.finfo(np.float32).tiny))
     logs[:, machine.classes_] = machine.predict_log_proba(rows[split.test])
-    return metrics.predictions(store, split.test, logs)
+    return metrics.prediction_table(store, split.test, logs)
 
 
 def protocol_table(result: dict[str, object]) -> pd.DataFrame:
@@ -571,7 +582,7 @@ def protocol_table(result: dict[str, object]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        As `metrics.judged`, over the test clips of all seeds and folds together, and the
+        As `metrics.summarise`, over the test clips of all seeds and folds together, and the
         number of runs; for each split also what always answering the training side's most
         frequent emotion would give, and how much accuracy and UAR networks differ on the same
         clips.
@@ -584,31 +595,35 @@ def protocol_table(result: dict[str, object]) -> pd.DataFrame:
     rows = {}
     for unit, ofunit in runs.groupby("unit", sort=False):
         alike = dict(list(ofunit.groupby("who", sort=False)))
-        answers = {
-            who: pd.concat([metrics.table(each) for each in same["answers"]], ignore_index=True)
+        predictions = {
+            who: pd.concat(
+                [metrics.from_log_probabilities(each) for each in same["predictions"]],
+                ignore_index=True,
+            )
             for who, same in alike.items()
         }
         counts = ofunit["who"].value_counts()
-        for who, each in answers.items():
-            rows[unit, who] = {"runs": counts[who]} | metrics.judged(each)
+        for who, each in predictions.items():
+            rows[unit, who] = {"runs": counts[who]} | metrics.summarise(each)
         common = [
             metrics.majority(
-                metrics.table(run["answers"]), np.repeat(metrics.CODES, run["training"])
+                metrics.from_log_probabilities(run["predictions"]),
+                np.repeat(metrics.CODES, run["training"]),
             )
             for _, run in next(iter(alike.values())).iterrows()
         ]
-        rows[unit, "always the most frequent"] = metrics.judged(pd.concat(common))
+        rows[unit, "always the most frequent"] = metrics.summarise(pd.concat(common))
         for who, than in result["compared"]:
-            rows[unit, f"{who} less {than}"] = _difference(answers[who], answers[than])
+            rows[unit, f"{who} less {than}"] = _difference(predictions[who], predictions[than])
     return pd.DataFrame(rows).T
 
 
-def _difference(answers: pd.DataFrame, than: pd.DataFrame) -> dict[str, float]:
-    found = {"clips": len(answers)}
+def _difference(predictions: pd.DataFrame, than: pd.DataFrame) -> dict[str, float]:
+    found = {"clips": len(predictions)}
     for name, score in metrics.METRICS.items():
-        found[name] = score(answers) - score(than)
-        if answers["actor"].nunique() >= 3:
-            low, high = metrics.interval(answers, score, than)
+        found[name] = score(predictions) - score(than)
+        if predictions["actor"].nunique() >= 3:
+            low, high = metrics.interval(predictions, score, than)
             found |= {f"{name} from": low, f"{name} to": high}
     return found
 
@@ -623,18 +638,18 @@ def make_network(name: str, store: FeatureStore, seed: int) -> nn.Module:
     return training.seeded(networks.FusionNetwork, mfcc_shape, image_shape, seed=seed)
 
 
-def scores(answers: pd.DataFrame) -> dict[str, float]:
+def accuracies(predictions: pd.DataFrame) -> dict[str, float]:
     """Accuracy by pair and by clip, UAR by clip, and how many clips they rest on."""
-    clips = metrics.by_clip(answers)
+    clips = metrics.by_clip(predictions)
     return {
-        "pair_accuracy": metrics.accuracy(answers),
+        "pair_accuracy": metrics.accuracy(predictions),
         "clip_accuracy": metrics.accuracy(clips),
         "uar": metrics.uar(clips),
         "clips": len(clips),
     }
 
 
-def summary(result: dict[str, object]) -> pd.DataFrame:
+def table1_beside_paper(result: dict[str, object]) -> pd.DataFrame:
     """Table I from the result of `table1`: per cent, beside the paper's."""
     rows = {}
     for name, found in result["networks"].items():
@@ -655,15 +670,15 @@ def _require_pictures(store: FeatureStore, experiment: str) -> None:
         )
 
 
-def _answers(
+def _predictions(
     network: nn.Module, store: FeatureStore, samples: loaders.Samples, split: Split, side: str
 ) -> pd.DataFrame:
     rows = getattr(split, side)
-    return metrics.predictions(store, rows, training.predict(network, samples, rows))
+    return metrics.prediction_table(store, rows, training.predict(network, samples, rows))
 
 
 def _circumstances(
-    experiment: str, store: FeatureStore, settings: Training, standard: Standard
+    experiment: str, store: FeatureStore, settings: Training, normalisation: Normalisation
 ) -> dict[str, object]:
     """What a number means nothing without."""
     return {
@@ -675,7 +690,7 @@ def _circumstances(
         "recipe": asdict(store.recipe),
         "recordings": store.header["recordings"],
         "training": asdict(settings),
-        "standard": standard,
+        "normalisation": normalisation,
         "device": str(loaders.best_device()),
         "versions": {"avlib": __version__}
         | {name: version(name) for name in ("torch", "numpy", "scikit-learn")},

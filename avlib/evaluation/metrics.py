@@ -1,4 +1,4 @@
-"""What a network's answers are worth: accuracy, UAR, confusion, how sure we and it can be.
+"""What a network's predictions are worth: accuracy, UAR, confusion, how sure we and it can be.
 
 Taught in notebooks/05-the-accuracy-comparison.ipynb.
 """
@@ -27,10 +27,10 @@ _ROUNDING = 8 * 0.005 + 1e-9  # how far eight numbers of two digits may add up b
 _CLIP_LENGTH = len("01-01-01-01-01-01")
 
 
-def predictions(
+def prediction_table(
     store: FeatureStore, rows: np.ndarray, log_probabilities: np.ndarray
 ) -> pd.DataFrame:
-    """Set a network's answers beside the clips they are about.
+    """Set a network's predictions beside the clips they are about.
 
     Parameters
     ----------
@@ -47,16 +47,16 @@ def predictions(
         ``log_prob_1`` … ``log_prob_8``.
     """
     known = store.rows.iloc[rows][["clip", "actor", "emotion"]].reset_index(drop=True)
-    answers = pd.DataFrame(log_probabilities, columns=_LOG_COLUMNS)
-    return known.rename(columns={"emotion": "label"}).join(answers)
+    predictions = pd.DataFrame(log_probabilities, columns=_LOG_COLUMNS)
+    return known.rename(columns={"emotion": "label"}).join(predictions)
 
 
-def table(answers: Mapping[str, Sequence[float]]) -> pd.DataFrame:
-    """Set answers beside what the clips' names say.
+def from_log_probabilities(predictions: Mapping[str, Sequence[float]]) -> pd.DataFrame:
+    """Set predictions beside what the clips' names say.
 
     Parameters
     ----------
-    answers : mapping of str to sequence of 8 floats
+    predictions : mapping of str to sequence of 8 floats
         Clip (the last six codes of its name) → log-probabilities.
 
     Returns
@@ -64,49 +64,49 @@ def table(answers: Mapping[str, Sequence[float]]) -> pd.DataFrame:
     DataFrame
         As `by_clip`.
     """
-    names = [ClipName.parse(f"01-{clip}") for clip in answers]
+    names = [ClipName.parse(f"01-{clip}") for clip in predictions]
     known = {
-        "clip": list(answers),
+        "clip": list(predictions),
         "actor": [name.actor for name in names],
         "label": [name.emotion for name in names],
     }
-    return pd.DataFrame(known).join(pd.DataFrame(list(answers.values()), columns=_LOG_COLUMNS))
+    return pd.DataFrame(known).join(pd.DataFrame(list(predictions.values()), columns=_LOG_COLUMNS))
 
 
-def by_clip(answers: pd.DataFrame) -> pd.DataFrame:
-    """Join the answers about a clip's frame pairs into one answer about the clip.
+def by_clip(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Join the predictions about a clip's frame pairs into one prediction about the clip.
 
     The log-probabilities are averaged, so that a pair that is sure of "no" is heard; the
     averages are then scaled to probabilities that sum to one.
 
     Parameters
     ----------
-    answers : DataFrame
-        What `predictions` returned.
+    predictions : DataFrame
+        What `prediction_table` returned.
 
     Returns
     -------
     DataFrame
         The same columns, one row a clip, sorted by clip.
     """
-    joined = answers.groupby(["clip", "actor", "label"], as_index=False)[_LOG_COLUMNS].mean()
+    joined = predictions.groupby(["clip", "actor", "label"], as_index=False)[_LOG_COLUMNS].mean()
     logs = joined[_LOG_COLUMNS].to_numpy()
     joined[_LOG_COLUMNS] = logs - logsumexp(logs, axis=1, keepdims=True)
     return joined
 
 
-def decided(answers: pd.DataFrame) -> np.ndarray:
+def predicted(predictions: pd.DataFrame) -> np.ndarray:
     """The emotion code (1–8) with the highest probability in each row."""
-    return answers[_LOG_COLUMNS].to_numpy().argmax(axis=1) + 1
+    return predictions[_LOG_COLUMNS].to_numpy().argmax(axis=1) + 1
 
 
-def accuracy(answers: pd.DataFrame) -> float:
-    """The share of rows decided rightly, 0–1."""
-    return float(accuracy_score(answers["label"], decided(answers)))
+def accuracy(predictions: pd.DataFrame) -> float:
+    """The share of rows predicted rightly, 0–1."""
+    return float(accuracy_score(predictions["label"], predicted(predictions)))
 
 
-def uar(answers: pd.DataFrame) -> float:
-    """Unweighted average recall, 0–1: the mean over emotions of the share decided rightly.
+def uar(predictions: pd.DataFrame) -> float:
+    """Unweighted average recall, 0–1: the mean over emotions of the share predicted rightly.
 
     Neutral has half as many clips as the others; here it counts as much. Emotions that no row is
     labelled with are left out.
@@ -115,17 +115,19 @@ def uar(answers: pd.DataFrame) -> float:
     -----
     Source: Schuller et al. 2009, doi:10.21437/Interspeech.2009-103.
     """
-    present = np.unique(answers["label"])
-    recall = recall_score(answers["label"], decided(answers), labels=present, average="macro")
+    present = np.unique(predictions["label"])
+    recall = recall_score(
+        predictions["label"], predicted(predictions), labels=present, average="macro"
+    )
     return float(recall)
 
 
-def each(answers: pd.DataFrame, of: str = "actor") -> pd.DataFrame:
+def accuracy_by(predictions: pd.DataFrame, of: str = "actor") -> pd.DataFrame:
     """The accuracy of each actor by themselves, or of each emotion: its recall.
 
     Parameters
     ----------
-    answers : DataFrame
+    predictions : DataFrame
         What `by_clip` returned.
     of : {"actor", "label"}
 
@@ -134,33 +136,35 @@ def each(answers: pd.DataFrame, of: str = "actor") -> pd.DataFrame:
     DataFrame
         One row for each: ``clips`` and ``accuracy``, 0–1. Emotions carry their names.
     """
-    right = pd.Series(decided(answers) == answers["label"].to_numpy(), answers.index)
-    found = right.groupby(answers[of]).agg(clips="size", accuracy="mean")
+    right = pd.Series(predicted(predictions) == predictions["label"].to_numpy(), predictions.index)
+    found = right.groupby(predictions[of]).agg(clips="size", accuracy="mean")
     if of == "label":
         found.index = pd.Index([EMOTIONS[code - 1] for code in found.index], name="emotion")
     return found
 
 
-def confusion(answers: pd.DataFrame) -> pd.DataFrame:
-    """Count what was decided (columns) for each emotion that was acted (rows).
+def confusion(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Count predicted labels (columns) for each true label (rows).
 
     Returns
     -------
     DataFrame, shape (8, 8), int
         Both axes carry the names of the emotions.
     """
-    return named(confusion_matrix(answers["label"], decided(answers), labels=list(CODES)))
+    return with_names(
+        confusion_matrix(predictions["label"], predicted(predictions), labels=list(CODES))
+    )
 
 
-def named(counts: np.ndarray) -> pd.DataFrame:
+def with_names(counts: np.ndarray) -> pd.DataFrame:
     """Write the emotions' names on both sides of an 8 × 8 table of counts."""
     return pd.DataFrame(
-        counts, pd.Index(EMOTIONS, name="acted"), pd.Index(EMOTIONS, name="decided")
+        counts, pd.Index(EMOTIONS, name="true"), pd.Index(EMOTIONS, name="predicted")
     )
 
 
 def interval(
-    answers: pd.DataFrame,
+    predictions: pd.DataFrame,
     score: Callable[[pd.DataFrame], float] = accuracy,
     than: pd.DataFrame | None = None,
     over: str = "actor",
@@ -177,13 +181,13 @@ def interval(
 
     Parameters
     ----------
-    answers : DataFrame
+    predictions : DataFrame
         What `by_clip` returned; of several runs one below the other.
     score : {accuracy, uar}
-        A score that follows from how often each emotion was decided rightly.
+        A score that follows from how often each emotion was predicted rightly.
     than : DataFrame, optional
-        Another network's answers about the same clips: the interval is that of the difference,
-        `answers` less `than`, with the same actor left out of both.
+        Another network's predictions about the same clips: the interval is that of the difference,
+        `predictions` less `than`, with the same actor left out of both.
     over : str
         The column whose values are left out in turn: ``actor``. With ``clip`` the interval says
         what other clips *of these actors* would give, which is narrower and rarely what one wants
@@ -205,14 +209,14 @@ def interval(
     -----
     Source: Efron and Stein 1981, doi:10.1214/aos/1176345462.
     """
-    if than is not None and set(than["clip"]) != set(answers["clip"]):
-        raise ValueError("than: the two tables hold answers about different clips")
-    units = sorted(answers[over].unique())
+    if than is not None and set(than["clip"]) != set(predictions["clip"]):
+        raise ValueError("than: the two tables hold predictions about different clips")
+    units = sorted(predictions[over].unique())
     count = len(units)
     if count < 3:
         raise ValueError(f"interval: needs three of {over!r} or more, not {count}")
     counts = [
-        _right_and_acted(table, over, units) for table in (answers, than) if table is not None
+        _right_and_true(table, over, units) for table in (predictions, than) if table is not None
     ]
 
     def scored(tables: list[np.ndarray]) -> np.ndarray:
@@ -228,10 +232,10 @@ def interval(
     return float(low), float(high)
 
 
-def _right_and_acted(answers: pd.DataFrame, over: str, units: list) -> np.ndarray:
-    """How often each emotion was decided rightly, and acted: (2, units, 8)."""
-    asked = answers[[over, "label"]].reset_index(drop=True)
-    right = decided(answers) == answers["label"].to_numpy()
+def _right_and_true(predictions: pd.DataFrame, over: str, units: list) -> np.ndarray:
+    """How often each emotion was predicted rightly, and how often it is true: (2, units, 8)."""
+    asked = predictions[[over, "label"]].reset_index(drop=True)
+    right = predicted(predictions) == predictions["label"].to_numpy()
     counts = [
         pd.crosstab(rows[over], rows["label"]).reindex(
             index=units, columns=list(CODES), fill_value=0
@@ -242,52 +246,54 @@ def _right_and_acted(answers: pd.DataFrame, over: str, units: list) -> np.ndarra
 
 
 def _mean_recall(counts: np.ndarray) -> np.ndarray:
-    right, acted = counts
+    right, true = counts
     with np.errstate(invalid="ignore"):
-        return np.nanmean(right / acted, axis=-1)
+        return np.nanmean(right / true, axis=-1)
 
 
 METRICS = {"accuracy": accuracy, "UAR": uar}
 _SUMMED = {accuracy: lambda counts: counts[0].sum(-1) / counts[1].sum(-1), uar: _mean_recall}
 
 
-def reliability(answers: pd.DataFrame, bins: int = 10) -> pd.DataFrame:
+def reliability(predictions: pd.DataFrame, bins: int = 10) -> pd.DataFrame:
     """How often a network is right when it is so sure.
 
     Parameters
     ----------
-    answers : DataFrame
+    predictions : DataFrame
         What `by_clip` returned.
     bins : int
-        Equal parts of the probability of what was decided, 0–1.
+        Equal parts of the probability of what was predicted, 0–1.
 
     Returns
     -------
     DataFrame
-        One row for each part that holds answers: ``confidence`` (mean probability of what was
-        decided), ``accuracy`` and ``answers`` (how many).
+        One row for each part that holds predictions: ``confidence`` (mean probability of what was
+        predicted), ``accuracy`` and ``predictions`` (how many).
 
     Notes
     -----
     Source: Guo et al. 2017, *On Calibration of Modern Neural Networks*.
     """
-    sure = np.exp(answers[_LOG_COLUMNS].to_numpy().max(axis=1))
-    each = pd.DataFrame({"confidence": sure, "accuracy": decided(answers) == answers["label"]})
+    sure = np.exp(predictions[_LOG_COLUMNS].to_numpy().max(axis=1))
+    each = pd.DataFrame(
+        {"confidence": sure, "accuracy": predicted(predictions) == predictions["label"]}
+    )
     part = np.minimum((sure * bins).astype(int), bins - 1)
     found = each.groupby(part).agg(
         confidence=("confidence", "mean"),
         accuracy=("accuracy", "mean"),
-        answers=("accuracy", "size"),
+        predictions=("accuracy", "size"),
     )
     return found.reset_index(drop=True)
 
 
-def calibration_error(answers: pd.DataFrame, bins: int = 10) -> float:
+def calibration_error(predictions: pd.DataFrame, bins: int = 10) -> float:
     """Expected calibration error, 0–1: how far confidence and accuracy lie apart, on average.
 
     Parameters
     ----------
-    answers, bins
+    predictions, bins
         As `reliability`.
 
     Returns
@@ -298,17 +304,17 @@ def calibration_error(answers: pd.DataFrame, bins: int = 10) -> float:
     -----
     Source: as `reliability`.
     """
-    found = reliability(answers, bins)
+    found = reliability(predictions, bins)
     apart = (found["confidence"] - found["accuracy"]).abs()
-    return float(np.average(apart, weights=found["answers"]))
+    return float(np.average(apart, weights=found["predictions"]))
 
 
-def temperature(answers: pd.DataFrame) -> float:
+def temperature(predictions: pd.DataFrame) -> float:
     """The number that log-probabilities are best divided by: more than 1 makes them less sure.
 
     Parameters
     ----------
-    answers : DataFrame
+    predictions : DataFrame
         About validation clips; never about the clips that are then judged.
 
     Returns
@@ -320,7 +326,7 @@ def temperature(answers: pd.DataFrame) -> float:
     -----
     Source: as `reliability`.
     """
-    logs, label = answers[_LOG_COLUMNS].to_numpy(), answers["label"]
+    logs, label = predictions[_LOG_COLUMNS].to_numpy(), predictions["label"]
 
     def surprise(exponent: float) -> float:
         return log_loss(
@@ -331,23 +337,23 @@ def temperature(answers: pd.DataFrame) -> float:
     return float(np.exp(found.x))
 
 
-def at_temperature(answers: pd.DataFrame, degrees: float) -> pd.DataFrame:
-    """The same answers, with log-probabilities divided by a temperature; decisions stay.
+def at_temperature(predictions: pd.DataFrame, degrees: float) -> pd.DataFrame:
+    """The same predictions, with log-probabilities divided by a temperature; decisions stay.
 
     Notes
     -----
     Source: as `reliability`.
     """
-    logs = log_softmax(answers[_LOG_COLUMNS].to_numpy() / degrees, axis=1)
-    return answers.assign(**dict(zip(_LOG_COLUMNS, logs.T, strict=True)))
+    logs = log_softmax(predictions[_LOG_COLUMNS].to_numpy() / degrees, axis=1)
+    return predictions.assign(**dict(zip(_LOG_COLUMNS, logs.T, strict=True)))
 
 
-def majority(answers: pd.DataFrame, training: Iterable[int]) -> pd.DataFrame:
-    """What a machine would answer that only knows how often each emotion occurs in training.
+def majority(predictions: pd.DataFrame, training: Iterable[int]) -> pd.DataFrame:
+    """What a machine would predict that only knows how often each emotion occurs in training.
 
     Parameters
     ----------
-    answers : DataFrame
+    predictions : DataFrame
         About the clips that it is asked about; their labels are not looked at.
     training : iterable of int
         The emotion codes (1–8) of the training side, a clip or a row each.
@@ -355,21 +361,21 @@ def majority(answers: pd.DataFrame, training: Iterable[int]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        As `answers`: each emotion with its share of the training side. The most frequent one is
-        decided; of several as frequent the first, in RAVDESS's order.
+        The same rows: each emotion with its share of the training side. The most frequent one is
+        predicted; of several as frequent the first, in RAVDESS's order.
     """
     share = np.bincount(list(training), minlength=len(EMOTIONS) + 1)[1:]
     with np.errstate(divide="ignore"):
         logs = np.log(share / share.sum())
-    return answers.assign(**dict(zip(_LOG_COLUMNS, logs, strict=True)))
+    return predictions.assign(**dict(zip(_LOG_COLUMNS, logs, strict=True)))
 
 
-def judged(answers: pd.DataFrame) -> dict[str, float]:
+def summarise(predictions: pd.DataFrame) -> dict[str, float]:
     """Accuracy and UAR with their 95 % intervals over actors, and the calibration error.
 
     Parameters
     ----------
-    answers : DataFrame
+    predictions : DataFrame
         What `by_clip` returned.
 
     Returns
@@ -377,21 +383,21 @@ def judged(answers: pd.DataFrame) -> dict[str, float]:
     dict of float
         Without intervals where there are fewer than three actors.
     """
-    found = {"clips": len(answers)}
+    found = {"clips": len(predictions)}
     for name, score in METRICS.items():
-        found[name] = score(answers)
-        if answers["actor"].nunique() >= 3:
-            found[f"{name} from"], found[f"{name} to"] = interval(answers, score)
-    return found | {"calibration error": calibration_error(answers)}
+        found[name] = score(predictions)
+        if predictions["actor"].nunique() >= 3:
+            found[f"{name} from"], found[f"{name} to"] = interval(predictions, score)
+    return found | {"calibration error": calibration_error(predictions)}
 
 
-def tied(answers: pd.DataFrame) -> int:
+def ties(predictions: pd.DataFrame) -> int:
     """In how many rows two or more emotions share the highest probability."""
-    logs = answers[_LOG_COLUMNS].to_numpy()
+    logs = predictions[_LOG_COLUMNS].to_numpy()
     return int(((logs == logs.max(axis=1, keepdims=True)).sum(axis=1) > 1).sum())
 
 
-def read(path: str | Path, labels_from: int = 1) -> pd.DataFrame:
+def read_predictions(path: str | Path, labels_from: int = 1) -> pd.DataFrame:
     """Read anybody's table of predictions, as it was published.
 
     Parameters

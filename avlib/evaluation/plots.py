@@ -223,7 +223,7 @@ def confusion(counts: pd.DataFrame, title: str, corpus: str) -> Picture:
         vmin=0,
         vmax=100,
         ax=axes,
-        cbar_kws={"label": "share of the acted emotion (%)"},
+        cbar_kws={"label": "share of the true label (%)"},
     )
     axes.set(title=title)
     axes.tick_params("x", rotation=30)
@@ -257,7 +257,7 @@ def reliability(found: Mapping[str, pd.DataFrame], corpus: str) -> Picture:
         surest = parts.iloc[-1]
         said.append(
             f"{name}: when {100 * surest['confidence']:.0f} % sure, right in "
-            f"{100 * surest['accuracy']:.0f} % of {surest['answers']:.0f} answers"
+            f"{100 * surest['accuracy']:.0f} % of {surest['predictions']:.0f} predictions"
         )
     axes.set(xlabel="how sure (%)", ylabel="how often right (%)", xlim=(0, 101), ylim=(0, 101))
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))

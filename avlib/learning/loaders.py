@@ -19,7 +19,7 @@ from torch import Tensor
 
 from avlib.features.store import FeatureStore
 
-Standard = Literal["training", "actor", "neutral"]
+Normalisation = Literal["training", "actor", "neutral"]
 _NEUTRAL = 1  # emotion code
 
 
@@ -34,23 +34,23 @@ def best_device() -> torch.device:
 
 @dataclass(frozen=True)
 class Samples:
-    """A store's features on a device, standardised.
+    """A store's features on a device, normalised.
 
     Attributes
     ----------
     mfcc : Tensor, shape (clips, 40) or (clips, 40, frames), float32
-        Standardised: each coefficient has mean 0 and deviation 1 over the training rows (or
+        Normalised: each coefficient has mean 0 and standard deviation 1 over the training rows (or
         as `to_device` was asked).
     pairs : Tensor, shape (pairs, 64, 128, 3), uint8, or None
     vectors : Tensor, shape (rows, action units), float32, or None
-        In place of pairs; standardised as the MFCCs are.
+        In place of pairs; normalised as the MFCCs are.
     clip_of_row : Tensor, shape (rows,), int64
         The clip whose MFCCs belong to each row.
     label : Tensor, shape (rows,), int64
         Emotion code less one: 0 neutral … 7 surprised.
-    image_mean, image_deviation : Tensor, shape (looks, 3, 1, 1), float32
-        Of each colour, on the 0–255 scale: one look, over the training rows, or one an actor.
-    look_of_row : Tensor, shape (rows,), int64
+    image_mean, image_std : Tensor, shape (groups, 3, 1, 1), float32
+        Of each colour, on the 0–255 scale: one group, the training rows, or one an actor.
+    group_of_row : Tensor, shape (rows,), int64
     corpus : str
         What the features were made from: ``practice corpus`` or ``RAVDESS``.
     """
@@ -61,13 +61,13 @@ class Samples:
     clip_of_row: Tensor
     label: Tensor
     image_mean: Tensor
-    image_deviation: Tensor
-    look_of_row: Tensor
+    image_std: Tensor
+    group_of_row: Tensor
     corpus: str
 
 
 class Batch(NamedTuple):
-    """What a network takes, and the answer: ``(batch, …)`` tensors on the device.
+    """What a network takes, and the true label: ``(batch, …)`` tensors on the device.
 
     Attributes
     ----------
@@ -89,23 +89,23 @@ def to_device(
     store: FeatureStore,
     train_rows: np.ndarray,
     device: torch.device | str | None = None,
-    standard: Standard = "training",
+    normalisation: Normalisation = "training",
 ) -> Samples:
-    """Copy a store to a device and standardise it.
+    """Copy a store to a device and normalise it.
 
     Parameters
     ----------
     store : FeatureStore
     train_rows : ndarray of int64
-        Rows whose mean and deviation are used for all rows: to look at the others would tell
-        the network about the test set.
+        Rows whose mean and standard deviation are used for all rows: to look at the others would
+        tell the network about the test set.
     device : torch.device or str, optional
         `best_device` by default.
-    standard : {"training", "actor", "neutral"}
-        What is taken as the standard. ``training``: the training rows. ``actor``: each actor's
-        own clips, whatever side they are on; no label is looked at. ``neutral``: the mean of each
-        actor's neutral clips, and the deviation of the training rows. The second and third
-        see other clips of the actor whom they are tested on, the third knows which are neutral.
+    normalisation : {"training", "actor", "neutral"}
+        Whose mean and standard deviation are taken. ``training``: the training rows. ``actor``:
+        each actor's own clips, whatever side they are on; no label is looked at. ``neutral``: the
+        mean of each actor's neutral clips, and the standard deviation of the training rows. The
+        second and third see other clips of the actor whom they are tested on, the third knows which are neutral.
 
     Returns
     -------
@@ -114,7 +114,7 @@ def to_device(
     Raises
     ------
     ValueError
-        If there is no such standard, or an actor has no neutral clip.
+        If there is no such normalisation, or an actor has no neutral clip.
 
     Notes
     -----
@@ -123,38 +123,38 @@ def to_device(
     """
     device = torch.device(device) if device is not None else best_device()
     pairs = None if store.pairs is None else torch.from_numpy(np.array(store.pairs)).to(device)
-    return _standardised(store, train_rows, pairs, device, standard)
+    return _normalised(store, train_rows, pairs, device, normalisation)
 
 
-def standardise_again(
+def normalise_again(
     samples: Samples,
     store: FeatureStore,
     train_rows: np.ndarray,
-    standard: Standard = "training",
+    normalisation: Normalisation = "training",
 ) -> Samples:
-    """The same store, standardised by other training rows; the pictures are shared, not copied.
+    """The same store, normalised by other training rows; the pictures are shared, not copied.
 
     Parameters
     ----------
     samples : Samples
         Of this store.
     store : FeatureStore
-    train_rows, standard
+    train_rows, normalisation
         As in `to_device`.
 
     Returns
     -------
     Samples
     """
-    return _standardised(store, train_rows, samples.pairs, samples.label.device, standard)
+    return _normalised(store, train_rows, samples.pairs, samples.label.device, normalisation)
 
 
-def _standardised(
+def _normalised(
     store: FeatureStore,
     train_rows: np.ndarray,
     pairs: Tensor | None,
     device: torch.device,
-    standard: Standard,
+    normalisation: Normalisation,
 ) -> Samples:
     rows = store.rows
     clip_of_row = rows["clip_number"].to_numpy(copy=True)
@@ -167,13 +167,13 @@ def _standardised(
             some = features[chosen]
             return some.mean(axis=over, keepdims=True)[0], some.std(axis=over, keepdims=True)[0]
 
-        whose, mean, deviation = _scales(store.clips, train_clips, standard, moments)
+        whose, mean, deviation = _scales(store.clips, train_clips, normalisation, moments)
         return torch.from_numpy((features - mean[whose]) / deviation[whose])
 
-    look_of_row, image_mean, image_deviation = np.zeros(len(rows), int), np.zeros(3), np.ones(3)
+    group_of_row, image_mean, image_std = np.zeros(len(rows), int), np.zeros(3), np.ones(3)
     if store.pairs is not None:
-        look_of_row, image_mean, image_deviation = _scales(
-            rows, train_rows, standard, lambda chosen: _colour_moments(store.pairs, chosen)
+        group_of_row, image_mean, image_std = _scales(
+            rows, train_rows, normalisation, lambda chosen: _colour_moments(store.pairs, chosen)
         )
     vectors = None if store.vectors is None else by_clip(store.vectors)[clip_of_row].to(device)
     return Samples(
@@ -183,8 +183,8 @@ def _standardised(
         clip_of_row=torch.from_numpy(clip_of_row).to(device),
         label=torch.from_numpy(rows["emotion"].to_numpy() - 1).to(device),
         image_mean=_colours(image_mean).to(device),
-        image_deviation=_colours(image_deviation).to(device),
-        look_of_row=torch.from_numpy(look_of_row).to(device),
+        image_std=_colours(image_std).to(device),
+        group_of_row=torch.from_numpy(group_of_row).to(device),
         corpus=store.corpus,
     )
 
@@ -192,30 +192,31 @@ def _standardised(
 def _scales(
     table: pd.DataFrame,
     train: np.ndarray,
-    standard: Standard,
+    normalisation: Normalisation,
     moments: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Which scale each row of a table has, and every scale's mean and deviation."""
-    if standard == "training":
+    if normalisation == "training":
         whose, found = np.zeros(len(table), int), [moments(train)]
-    elif standard in ("actor", "neutral"):
+    elif normalisation in ("actor", "neutral"):
         actors, whose = np.unique(table["actor"], return_inverse=True)
         own = [whose == number for number in range(len(actors))]
-        if standard == "actor":
+        if normalisation == "actor":
             found = [moments(np.flatnonzero(rows)) for rows in own]
         else:
             neutral = [rows & (table["emotion"] == _NEUTRAL).to_numpy() for rows in own]
             without = [actor for actor, rows in zip(actors, neutral, strict=True) if not rows.any()]
             if without:
                 raise ValueError(
-                    f"standard 'neutral': actor {without[0]} has no neutral clip; add it, or "
+                    f"normalisation 'neutral': actor {without[0]} has no neutral clip; add it, or "
                     "choose 'actor' or 'training'"
                 )
             spread = moments(train)[1]
             found = [(moments(np.flatnonzero(rows))[0], spread) for rows in neutral]
     else:
         raise ValueError(
-            f"standard: there is no {standard!r}; choose from 'training', 'actor' and 'neutral'"
+            f"normalisation: there is no {normalisation!r}; choose from 'training', 'actor' and "
+            "'neutral'"
         )
     mean, deviation = (np.stack(each) for each in zip(*found, strict=True))
     # One in place of zero: what never changes stays zero, rather than 0 / 0.
@@ -273,7 +274,7 @@ def batches(
     size: int = 64,
     generator: torch.Generator | None = None,
     image: bool = True,
-    sense_dropout: float = 0.0,
+    modality_dropout: float = 0.0,
 ) -> Iterator[Batch]:
     """Cut rows into batches.
 
@@ -288,7 +289,7 @@ def batches(
         Shuffles the rows; without it they keep their order.
     image : bool
         Whether to cut the images too; a network that hears alone need not wait for them.
-    sense_dropout : float
+    modality_dropout : float
         The share of rows, 0 to 0.5, that go without sound, and as many others without image.
 
     Yields
@@ -297,13 +298,13 @@ def batches(
 
     Notes
     -----
-    A joint classifier that always gets both senses soon leans on the one that is easier to learn
-    by heart. To take one away at random makes it use each; our decision, not the paper's.
+    A joint classifier that always gets both modalities soon leans on the one that is easier to
+    learn by heart. To take one away at random makes it use each; our decision, not the paper's.
     """
     rows = torch.from_numpy(rows)
     if generator is not None:
         rows = rows[torch.randperm(len(rows), generator=generator)]
-    present = deal_senses(len(rows), sense_dropout, generator) if sense_dropout else None
+    present = drop_modalities(len(rows), modality_dropout, generator) if modality_dropout else None
     for start in range(0, len(rows), size):
         chosen = rows[start : start + size].to(samples.label.device)
         yield Batch(
@@ -314,8 +315,8 @@ def batches(
         )
 
 
-def deal_senses(rows: int, share: float, generator: torch.Generator | None = None) -> Tensor:
-    """Draw which senses each row goes without: sound, image or neither, never both.
+def drop_modalities(rows: int, share: float, generator: torch.Generator | None = None) -> Tensor:
+    """Draw which modality each row goes without: sound, image or neither, never both.
 
     Parameters
     ----------
@@ -344,10 +345,10 @@ def _seen(samples: Samples, rows: Tensor) -> Tensor | None:
         return None if samples.vectors is None else samples.vectors[rows]
     image = samples.pairs[rows].float()
     # A line of red, green, blue, red, … at a time: three numbers at a time take thrice as long.
-    width, look = image.shape[2], samples.look_of_row[rows]
+    width, group = image.shape[2], samples.group_of_row[rows]
     mean, deviation = (
-        colours[look].flatten(1).repeat(1, width)[:, None]
-        for colours in (samples.image_mean, samples.image_deviation)
+        colours[group].flatten(1).repeat(1, width)[:, None]
+        for colours in (samples.image_mean, samples.image_std)
     )
     image.flatten(2).sub_(mean).div_(deviation)
     return image.permute(0, 3, 1, 2)

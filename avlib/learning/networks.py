@@ -2,8 +2,8 @@
 
 The paper gives the number and kind of layers and leaves widths and kernels open; every width
 and kernel stands in this file, and each is our decision. A network takes
-``(mfcc, image)`` and returns its *scores*: a dict of logits, one entry for each classifier
-in it, of shape ``(batch, 8)``. The entry named by ``network.decision`` is its answer.
+``(mfcc, image)`` and returns *logits*: a dict with one entry for each classifier
+in it, of shape ``(batch, 8)``. The entry named by ``network.decision`` is its prediction.
 
 Taught in notebooks/03-unimodal-cnns.ipynb and notebooks/04-the-fusion-network.ipynb.
 """
@@ -218,7 +218,7 @@ class AudioNetwork(nn.Module):
     def forward(
         self, mfcc: Tensor, image: Tensor | None = None, present: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """Scores of the ``audio`` classifier; nothing else is looked at."""
+        """Logits of the ``audio`` classifier; nothing else is looked at."""
         return {"audio": self.classifier(self.cnn(mfcc))}
 
 
@@ -242,7 +242,7 @@ class ImageNetwork(nn.Module):
     def forward(
         self, mfcc: Tensor | None, image: Tensor, present: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """Scores of the ``image`` classifier; nothing else is looked at."""
+        """Logits of the ``image`` classifier; nothing else is looked at."""
         return {"image": self.classifier(self.cnn(image))}
 
 
@@ -260,7 +260,7 @@ class FusionNetwork(nn.Module):
     -----
     The joint classifier sees both branches' vectors, of one dimension and one size; each auxiliary
     classifier sees its own branch alone, so its loss reaches that branch alone. In training the
-    joint classifier does without one of the senses now and then (see `loaders.batches`).
+    joint classifier does without one of the modalities now and then (see `loaders.batches`).
     Source: the paper's fusion and auxiliary-loss sections.
     """
 
@@ -287,13 +287,13 @@ class FusionNetwork(nn.Module):
     def forward(
         self, mfcc: Tensor, image: Tensor, present: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """Scores of the ``joint``, ``audio`` and ``image`` classifiers.
+        """Logits of the ``joint``, ``audio`` and ``image`` classifiers.
 
         ``present``, of shape (batch, 2), tells with 1 and 0 which of the two vectors the joint
         classifier gets; both by default.
         """
         heard, seen = self.vectors(mfcc, image)
-        scores = {"audio": self.audio_auxiliary(heard), "image": self.image_auxiliary(seen)}
+        logits = {"audio": self.audio_auxiliary(heard), "image": self.image_auxiliary(seen)}
         if present is not None:
             heard, seen = heard * present[:, :1], seen * present[:, 1:]
-        return {"joint": self.joint(cat([heard, seen], dim=1)), **scores}
+        return {"joint": self.joint(cat([heard, seen], dim=1)), **logits}

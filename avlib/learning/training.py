@@ -42,7 +42,7 @@ class Training:
         Rows in a batch.
     audio_weight, image_weight : float
         Of the auxiliary losses; the joint loss has weight 1.
-    sense_dropout : float
+    modality_dropout : float
         The share of rows that the joint classifier learns from without sound, and as many
         without image; see `loaders.batches`.
     pairing : {"clip", "class"}
@@ -59,7 +59,7 @@ class Training:
     Notes
     -----
     Source: the paper gives SGD, momentum and 30 epochs; the rest
-    is our decision, and dropping a sense is an addition to the paper.
+    is our decision, and modality dropout is an addition to the paper.
     """
 
     epochs: int = 30
@@ -68,7 +68,7 @@ class Training:
     batch: int = 64
     audio_weight: float = 1.0
     image_weight: float = 1.0
-    sense_dropout: float = 0.25
+    modality_dropout: float = 0.25
     pairing: Literal["clip", "class"] = "clip"
     seed: int = 0
 
@@ -76,7 +76,7 @@ class Training:
         for name, least, most in (
             ("epochs", 1, math.inf), ("batch", 1, math.inf), ("learning_rate", 1e-12, math.inf),
             ("momentum", 0, 1), ("audio_weight", 0, math.inf), ("image_weight", 0, math.inf),
-            ("sense_dropout", 0, 0.5),
+            ("modality_dropout", 0, 0.5),
         ):  # fmt: skip
             value = getattr(self, name)
             if not least <= value <= most or value == math.inf:
@@ -113,12 +113,12 @@ def seeded(make: type[nn.Module], *arguments: object, seed: int) -> nn.Module:
         return make(*arguments)
 
 
-def losses(scores: dict[str, Tensor], label: Tensor) -> dict[str, Tensor]:
+def losses(logits: dict[str, Tensor], label: Tensor) -> dict[str, Tensor]:
     """The cross-entropy of each classifier of a network.
 
     Parameters
     ----------
-    scores : dict of Tensor, each of shape (batch, 8)
+    logits : dict of Tensor, each of shape (batch, 8)
         What the network returned.
     label : Tensor, shape (batch,), int64
 
@@ -131,9 +131,7 @@ def losses(scores: dict[str, Tensor], label: Tensor) -> dict[str, Tensor]:
     -----
     Source: the paper's auxiliary-loss section.
     """
-    return {
-        name: functional.cross_entropy(logits.float(), label) for name, logits in scores.items()
-    }
+    return {name: functional.cross_entropy(each.float(), label) for name, each in logits.items()}
 
 
 def total_loss(network: nn.Module, each: dict[str, Tensor], settings: Training) -> Tensor:
@@ -211,7 +209,7 @@ def fit(
         network.parameters(), lr=settings.learning_rate, momentum=settings.momentum
     )
     order = torch.Generator().manual_seed(settings.seed)
-    sense_dropout = settings.sense_dropout if network.decision == "joint" else 0.0
+    modality_dropout = settings.modality_dropout if network.decision == "joint" else 0.0
     checkpoint = keep and _Checkpoint(keep, network, samples, split, settings, optimiser, order)
     done, history = checkpoint.resume() if checkpoint else (0, [])
     epochs = range(done + 1, settings.epochs + 1)
@@ -225,15 +223,15 @@ def fit(
         if settings.pairing == "class":
             paired = class_matched(samples, split.train, order)
         for batch in batches(
-            paired, split.train, settings.batch, order, network.needs_image, sense_dropout
+            paired, split.train, settings.batch, order, network.needs_image, modality_dropout
         ):
             with bfloat16_on_gpu(batch.label.device):
-                scores = network(batch.mfcc, batch.image, batch.present)
-            each = losses(scores, batch.label)
+                logits = network(batch.mfcc, batch.image, batch.present)
+            each = losses(logits, batch.label)
             optimiser.zero_grad()
             total_loss(network, each, settings).backward()
             optimiser.step()
-            tally.add(scores, each, batch.label)
+            tally.add(logits, each, batch.label)
         history += tally.rows(epoch, "train")
         history += _watch(network, samples, split.validation).rows(epoch, "validation")
         bar.set_postfix(validation=f"{_accuracy(history, network.decision):.2f}")
@@ -299,16 +297,16 @@ class _Checkpoint:
 
 
 class _Tally:
-    """Sums of losses and right answers, kept on the device until an epoch ends."""
+    """Sums of losses and right predictions, kept on the device until an epoch ends."""
 
     def __init__(self) -> None:
         self.rows_seen = 0
         self.sums: dict[str, Tensor] = {}
 
-    def add(self, scores: dict[str, Tensor], each: dict[str, Tensor], label: Tensor) -> None:
+    def add(self, logits: dict[str, Tensor], each: dict[str, Tensor], label: Tensor) -> None:
         self.rows_seen += len(label)
-        for name, logits in scores.items():
-            right = (logits.argmax(dim=1) == label).sum()
+        for name, one in logits.items():
+            right = (one.argmax(dim=1) == label).sum()
             both = torch.stack([each[name].detach() * len(label), right])
             self.sums[name] = self.sums.get(name, 0) + both
 
@@ -325,8 +323,8 @@ def _watch(network: nn.Module, samples: Samples, rows: np.ndarray) -> _Tally:
     network.eval()
     tally = _Tally()
     for batch in batches(samples, rows, 512, image=network.needs_image):
-        scores = network(batch.mfcc, batch.image)
-        tally.add(scores, losses(scores, batch.label), batch.label)
+        logits = network(batch.mfcc, batch.image)
+        tally.add(logits, losses(logits, batch.label), batch.label)
     return tally
 
 

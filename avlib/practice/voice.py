@@ -326,7 +326,7 @@ def sentence_of(actor: int, statement: int) -> Sentence:
         If eSpeak NG cannot be loaded.
     """
     voices = MALE_VOICES if actor % 2 else FEMALE_VOICES
-    generation = (actor - 1) // 2  # the how-manieth man or woman
+    generation = (actor - 1) // 2  # which man or woman, counted from 0
     spoken = _everything_said()[voices[generation % len(voices)], statement]
     # A longer throat lowers every formant.
     throat = np.random.default_rng((_THROAT, actor, 0)).uniform(-_LONGEST_THROAT, _LONGEST_THROAT)

@@ -36,8 +36,8 @@ def accuracies(name: str, store: features.FeatureStore, device: torch.device | s
         network = experiments.make_network(name, store, seed)
         training.fit(network, samples, split, training.Training(seed=seed), progress=False)
         logs = training.predict(network, samples, split.test)
-        answers = metrics.predictions(store, split.test, logs)
-        found.append(metrics.accuracy(metrics.by_clip(answers)))
+        predictions = metrics.prediction_table(store, split.test, logs)
+        found.append(metrics.accuracy(metrics.by_clip(predictions)))
     return np.array(found)
 
 

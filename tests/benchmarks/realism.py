@@ -135,7 +135,7 @@ def strangers_confusion(networks: dict[str, object], name: str = "fusion") -> pd
         for run in networks["runs"]
         if run["network"] == name and run["unit"] == "actor"
     )
-    return metrics.named(counts)
+    return metrics.with_names(counts)
 
 
 def confused(counts: pd.DataFrame) -> dict[str, dict[str, float]]:
@@ -144,7 +144,7 @@ def confused(counts: pd.DataFrame) -> dict[str, dict[str, float]]:
     Parameters
     ----------
     counts : DataFrame, shape (8, 8)
-        Acted × decided.
+        True × predicted.
 
     Returns
     -------
@@ -176,7 +176,7 @@ def summary(found: dict[str, object]) -> dict[str, pd.DataFrame]:
         ).T,
         "RBF SVM on 40 mean MFCCs, accuracy": svm.T,
         "Networks, accuracy by clip, mean over seeds": _network_table(found["networks"]),
-        "Fusion network, actors apart, clips acted (row) and decided (column)": strangers_confusion(
+        "Fusion, unseen speakers, true (row) and predicted label (column)": strangers_confusion(
             found["networks"]
         ),
         "What calm and fearful are taken for, share of the clips so acted": pd.DataFrame(

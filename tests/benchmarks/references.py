@@ -65,7 +65,7 @@ class Pairs(Dataset):
         self.mfcc = samples.mfcc.numpy()[samples.clip_of_row.numpy()]
         self.label = samples.label.numpy()
         self.mean = samples.image_mean[0].numpy()
-        self.deviation = samples.image_deviation[0].numpy()
+        self.deviation = samples.image_std[0].numpy()
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -95,10 +95,10 @@ def fit(
     for _ in range(epochs):
         network.train()
         for mfcc_batch, image, label in learned:
-            present = loaders.deal_senses(len(label), 0.25).to(device)
-            scores = network(mfcc_batch.to(device), image.to(device), present)
+            present = loaders.drop_modalities(len(label), 0.25).to(device)
+            logits = network(mfcc_batch.to(device), image.to(device), present)
             wanted = label.to(device)
-            loss = sum(nn.functional.cross_entropy(each, wanted) for each in scores.values())
+            loss = sum(nn.functional.cross_entropy(each, wanted) for each in logits.values())
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()

@@ -26,10 +26,12 @@ NETWORK_BESIDE = dict(zip(experiments.REGRESSIONS, experiments.NETWORKS, strict=
 
 def regressions(store: FeatureStore, name: str, result: dict) -> dict[str, pd.DataFrame]:
     """Answers about every test clip, of all seeds and folds, as the networks' are kept."""
-    answers = {"C = 1": [], "C by validation": []}
+    predictions = {"C = 1": [], "C by validation": []}
     for seed in sorted({run["seed"] for run in result["runs"]}):
         for split in splits.folds(store.rows, "actor", result["folds"], seed):
-            samples = loaders.to_device(store, split.train, "cpu", standard=result["standard"])
+            samples = loaders.to_device(
+                store, split.train, "cpu", normalisation=result["normalisation"]
+            )
             sound = samples.mfcc if samples.mfcc.ndim == 2 else samples.mfcc.mean(dim=2)
             senses = {"sound": sound[samples.clip_of_row], "face": samples.vectors}
             given = [senses[sense] for sense in experiments.REGRESSIONS[name]]
@@ -44,9 +46,9 @@ def regressions(store: FeatureStore, name: str, result: dict) -> dict[str, pd.Da
                 )
             for how, strength in (("C = 1", 1), ("C by validation", max(seen, key=seen.get))):
                 logs = fitted[strength].predict_log_proba(rows[split.test])
-                rated = metrics.predictions(store, split.test, logs)
-                answers[how].append(metrics.by_clip(rated))
-    return {how: pd.concat(each, ignore_index=True) for how, each in answers.items()}
+                rated = metrics.prediction_table(store, split.test, logs)
+                predictions[how].append(metrics.by_clip(rated))
+    return {how: pd.concat(each, ignore_index=True) for how, each in predictions.items()}
 
 
 def shown(value: float, between: tuple[float, float], sign: str = "") -> str:
@@ -58,7 +60,9 @@ def main(folder: str, path: str) -> None:
     rows = {}
     for name, network in NETWORK_BESIDE.items():
         runs = [r for r in result["runs"] if (r["network"], r["unit"]) == (network, "actor")]
-        ours = pd.concat([metrics.table(run["answers"]) for run in runs], ignore_index=True)
+        ours = pd.concat(
+            [metrics.from_log_probabilities(run["predictions"]) for run in runs], ignore_index=True
+        )
         for how, theirs in regressions(store, name, result).items():
             gain = metrics.accuracy(ours) - metrics.accuracy(theirs)
             rows[name, how] = {
@@ -67,8 +71,8 @@ def main(folder: str, path: str) -> None:
                     gain, metrics.interval(ours, than=theirs), "+"
                 ),
             }
-    standard = result["standard"]
-    print(f"{store.corpus}, actors apart, {result['folds']} folds, standardised by {standard}")
+    normalisation = result["normalisation"]
+    print(f"{store.corpus}, actors apart, {result['folds']} folds, standardised by {normalisation}")
     print(pd.DataFrame(rows).T.to_string())
 
 

@@ -265,8 +265,8 @@ def fusion(store: FeatureStore, repeats: int, epochs: int) -> list[Row]:
     found: dict[str, list[float]] = {"ours": [], "reference": []}
 
     def accuracy(network: nn.Module) -> float:
-        answers = training.predict(network, samples, split.test)
-        table = metrics.predictions(store, split.test, answers)
+        predictions = training.predict(network, samples, split.test)
+        table = metrics.prediction_table(store, split.test, predictions)
         return metrics.accuracy(metrics.by_clip(table))
 
     with tempfile.TemporaryDirectory() as place:

@@ -106,21 +106,21 @@ class TestShownIsShipped:
     def test_pooling_pairs_into_clips(self, easy: features.FeatureStore) -> None:
         rows = np.arange(len(easy.rows))
         logits = torch.from_numpy(np.random.default_rng(0).normal(size=(len(rows), 8)))
-        answers = metrics.predictions(easy, rows, logits.log_softmax(dim=1).numpy())
-        pooled = metrics.by_clip(answers)
-        taught = shown("05").by_clip(answers)
+        predictions = metrics.prediction_table(easy, rows, logits.log_softmax(dim=1).numpy())
+        pooled = metrics.by_clip(predictions)
+        taught = shown("05").by_clip(predictions)
         assert (taught["clip"] == pooled["clip"]).all()
-        assert (taught["decided"] == metrics.decided(pooled)).all()
+        assert (taught["predicted"] == metrics.predicted(pooled)).all()
 
     def test_drawing_actors_again(self) -> None:
         drawn = np.random.default_rng(0)
         actor = np.repeat(np.arange(24), 60)
         right = drawn.random(1440) < drawn.uniform(0.2, 0.8, 24)[actor]
         logs = np.where(np.arange(8) == np.where(right, 0, 1)[:, None], 0.0, -9.0)
-        answers = pd.DataFrame(logs, columns=[f"log_prob_{code}" for code in range(1, 9)])
-        answers = answers.assign(actor=actor, label=1, clip=np.arange(1440).astype(str))
+        predictions = pd.DataFrame(logs, columns=[f"log_prob_{code}" for code in range(1, 9)])
+        predictions = predictions.assign(actor=actor, label=1, clip=np.arange(1440).astype(str))
         low, high = np.quantile(shown("06").drawn_again(right, actor), [0.025, 0.975])
-        lower, higher = metrics.interval(answers)
+        lower, higher = metrics.interval(predictions)
         assert lower < low < right.mean() < high < higher
         assert higher - lower < 1.25 * (high - low)  # widened as Student's t asks, and no more
 

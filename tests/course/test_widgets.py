@@ -158,11 +158,11 @@ def test_the_confusion_browser_plays_a_clip_of_its_cell(
     rows = np.arange(len(built.rows))
     certain = np.full((len(rows), 8), -20.0)
     certain[rows, (built.rows["emotion"] - 1).to_numpy()] = 0.0  # every decision is right
-    answers = metrics.by_clip(metrics.predictions(built, rows, certain))
-    browser = widgets.confusion_browser(answers, clips)
-    browser.controls["acted"].value = browser.controls["decided"].value = 5
-    assert "Decided: angry (probability 1.00). Clip 1 of 8" in browser.shown.value
-    browser.controls["decided"].value = 3
+    predictions = metrics.by_clip(metrics.prediction_table(built, rows, certain))
+    browser = widgets.confusion_browser(predictions, clips)
+    browser.controls["true"].value = browser.controls["predicted"].value = 5
+    assert "Predicted: angry (probability 1.00). Clip 1 of 8" in browser.shown.value
+    browser.controls["predicted"].value = 3
     assert "no angry clip was taken for happy" in browser.shown.value
 
 
@@ -172,8 +172,8 @@ def test_the_interval_is_wider_over_actors_and_of_fewer(built: features.FeatureS
     rightly = (built.rows["actor"] <= 2).to_numpy()  # two actors are understood, two are not
     emotion = built.rows["emotion"].to_numpy() - 1
     told[rows, np.where(rightly, emotion, (emotion + 1) % 8)] = 0.0
-    answers = metrics.by_clip(metrics.predictions(built, rows, told))
-    slider = widgets.interval_slider(answers, "practice corpus")
+    predictions = metrics.by_clip(metrics.prediction_table(built, rows, told))
+    slider = widgets.interval_slider(predictions, "practice corpus")
     assert "4 actors of 4 actors drawn again: measured 50.0 %" in slider.shown.value
     assert "from 0.0 to 100.0 %" in slider.shown.value
     slider.controls["over"].value = "clip"

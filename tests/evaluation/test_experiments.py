@@ -86,17 +86,17 @@ def test_networks_that_come_with_avlib_score_what_their_header_says() -> None:
         path = experiments.TRAINED / f"{name}.safetensors"
         _, header = weights.load(path, sealed=False)
         network, history = experiments.trained(name, store)
-        answers = metrics.by_clip(
-            metrics.predictions(
+        predictions = metrics.by_clip(
+            metrics.prediction_table(
                 store, split.test, training.predict(network.cpu(), samples, split.test)
             )
         )
-        one_clip = 1 / len(answers)  # other versions of a codec may turn one
-        assert metrics.accuracy(answers) == pytest.approx(
+        one_clip = 1 / len(predictions)  # other versions of a codec may turn one
+        assert metrics.accuracy(predictions) == pytest.approx(
             header["test"]["clip_accuracy"], abs=one_clip
         )
         assert len(history) == 30 * 2 * (3 if name == "fusion" else 1)
-        assert header["split"]["test"]["actors"] == sorted(answers["actor"].unique())
+        assert header["split"]["test"]["actors"] == sorted(predictions["actor"].unique())
         assert path.stat().st_size < 5e6
         assert (header["training"]["seed"], header["training"]["epochs"]) == (0, 30)
 
@@ -134,7 +134,7 @@ def test_the_summary_sets_the_papers_numbers_beside_ours() -> None:
         side: {"clip_accuracy": 0.1234 * n, "pair_accuracy": 0.1111 * n, "uar": 0.2222 * n}
         for n, side in enumerate(SIDES, 1)
     }
-    table = experiments.summary({"networks": dict.fromkeys(paper, ours)})
+    table = experiments.table1_beside_paper({"networks": dict.fromkeys(paper, ours)})
     for name, numbers in paper.items():
         row = table.loc[name]
         assert tuple(row["paper"][side] for side in SIDES) == numbers
@@ -171,7 +171,7 @@ def test_audio_folds_learn_the_easy_corpus(easy: FeatureStore) -> None:
 def test_scores_count_pairs_and_clips(easy: FeatureStore) -> None:
     rows = np.arange(4)  # two pairs of each of two neutral clips
     sure = np.log([[0.93] + [0.01] * 7, [0.3] + [0.4] + [0.05] * 6] * 2)
-    found = experiments.scores(metrics.predictions(easy, rows, sure))
+    found = experiments.accuracies(metrics.prediction_table(easy, rows, sure))
     assert found == {"pair_accuracy": 0.5, "clip_accuracy": 1.0, "uar": 1.0, "clips": 2}
 
 
@@ -245,9 +245,9 @@ def test_folds_of_action_units_test_every_clip_and_meet_a_regression(
     names = {*experiments.NETWORKS, *experiments.REGRESSIONS}
     assert {run["network"] for run in result["runs"]} == names
     for name in names:
-        answers = [run["answers"] for run in result["runs"] if run["network"] == name]
-        assert len(answers) == 2
-        assert set().union(*answers) == set(measured.clips["clip"])
+        predictions = [run["predictions"] for run in result["runs"] if run["network"] == name]
+        assert len(predictions) == 2
+        assert set().union(*predictions) == set(measured.clips["clip"])
     table = experiments.protocol_table(result).loc["actor"]
     assert table.loc[["image", "regression on face", "regression on both"], "accuracy"].min() > 0.9
     assert table.loc["always the most frequent", "accuracy"] < 0.3
@@ -268,12 +268,12 @@ def test_auxiliary_losses_are_weighed_on_the_same_splits(
     result = experiments.variants(measured, "auxiliary", "clip", 1, BRIEF, 1, False, tmp_path)
     runs = {run["variant"]: run for run in result["runs"]}
     assert list(runs) == list(experiments.VARIANTS["auxiliary"])
-    assert len({tuple(run["answers"]) for run in runs.values()}) == 1  # the same clips
-    answers = [json.dumps(run["answers"]) for run in runs.values()]
-    assert len(set(answers)) == len(answers)
+    assert len({tuple(run["predictions"]) for run in runs.values()}) == 1  # the same clips
+    predictions = [json.dumps(run["predictions"]) for run in runs.values()]
+    assert len(set(predictions)) == len(predictions)
     alike = experiments.protocols(measured, ("clip",), 1, BRIEF, 1, progress=False)["runs"]
     fusion = next(run for run in alike if run["network"] == "fusion")
-    assert runs["both"]["answers"] == fusion["answers"]
+    assert runs["both"]["predictions"] == fusion["predictions"]
     table = experiments.protocol_table(result).loc["clip"]
     assert table.loc["fusion, both less fusion, none", "accuracy"] == pytest.approx(
         runs["both"]["clip_accuracy"] - runs["none"]["clip_accuracy"]
@@ -285,12 +285,12 @@ def test_auxiliary_losses_are_weighed_on_the_same_splits(
 
 def test_sounds_are_exchanged_where_the_variant_says(measured: FeatureStore) -> None:
     result = experiments.variants(measured, "pairing", "actor", 1, BRIEF, 1, progress=False)
-    runs = {run["variant"]: run["answers"] for run in result["runs"]}
+    runs = {run["variant"]: run["predictions"] for run in result["runs"]}
     assert list(runs) == list(experiments.VARIANTS["pairing"])
-    assert len({tuple(answers) for answers in runs.values()}) == 1  # the same clips
-    assert len({json.dumps(answers) for answers in runs.values()}) == 4
+    assert len({tuple(predictions) for predictions in runs.values()}) == 1  # the same clips
+    assert len({json.dumps(predictions) for predictions in runs.values()}) == 4
     fused = experiments.protocols(measured, ("actor",), 1, BRIEF, 1, progress=False)["runs"]
-    assert runs["own sounds"] == next(r["answers"] for r in fused if r["network"] == "fusion")
+    assert runs["own sounds"] == next(r["predictions"] for r in fused if r["network"] == "fusion")
 
 
 @pytest.mark.slow
@@ -318,7 +318,7 @@ def test_killed_protocols_go_on_and_end_in_the_same_result(
     assert {path: path.stat().st_mtime_ns for path in done} == done  # not made again
     other = replace(BRIEF, learning_rate=0.02)
     changed = experiments.protocols(built, ("clip",), 2, other, 1, progress=False, keep=tmp_path)
-    assert changed["runs"][0]["answers"] != found["runs"][0]["answers"]
+    assert changed["runs"][0]["predictions"] != found["runs"][0]["predictions"]
 
 
 def test_a_kept_run_that_was_changed_is_made_again(built: FeatureStore, tmp_path: Path) -> None:
@@ -372,7 +372,7 @@ def test_whoever_changes_a_network_changes_what_runs_are_kept_under(tmp_path: Pa
 def test_runs_that_share_a_device_give_the_same_table(built: FeatureStore) -> None:
     wanted = experiments.protocols(built, ("clip", "actor"), 1, BRIEF, 1, progress=False)["runs"]
     plans = [
-        experiments.Plan(run["network"], run["unit"], replace(BRIEF, seed=run["seed"]))
+        experiments.Trial(run["network"], run["unit"], replace(BRIEF, seed=run["seed"]))
         for run in wanted
     ]
     found = experiments._on_one_device(built, plans, dict.fromkeys(plans), progress=False)

@@ -16,9 +16,9 @@ COLUMNS = [f"log_prob_{code}" for code in range(1, 9)]
 
 
 def decisions(pairs: list[tuple[int, int]]) -> pd.DataFrame:
-    """Answers with the given (label, decided) codes, one clip each."""
+    """Answers with the given (label, predicted) codes, one clip each."""
     logs = np.log(np.full((len(pairs), 8), 0.05))
-    logs[np.arange(len(pairs)), [decided - 1 for _, decided in pairs]] = np.log(0.65)
+    logs[np.arange(len(pairs)), [predicted - 1 for _, predicted in pairs]] = np.log(0.65)
     known = {
         "clip": [f"clip {number}" for number in range(len(pairs))],
         "actor": 1,
@@ -31,7 +31,7 @@ def decisions(pairs: list[tuple[int, int]]) -> pd.DataFrame:
 BY_HAND = decisions([(1, 1), (1, 2), (2, 2), (2, 2), (2, 2), (2, 8), (5, 1), (5, 3)])
 
 
-def test_accuracy_is_the_share_decided_rightly() -> None:
+def test_accuracy_is_the_share_predicted_rightly() -> None:
     assert metrics.accuracy(BY_HAND) == pytest.approx(4 / 8)
 
 
@@ -39,10 +39,10 @@ def test_uar_weighs_every_emotion_that_is_there_alike() -> None:
     assert metrics.uar(BY_HAND) == pytest.approx((1 / 2 + 3 / 4 + 0) / 3)
 
 
-def test_confusion_counts_acted_in_rows_and_decided_in_columns() -> None:
+def test_confusion_counts_true_labels_in_rows_and_predicted_ones_in_columns() -> None:
     found = metrics.confusion(BY_HAND)
     assert tuple(found.index) == tuple(found.columns) == EMOTIONS
-    assert (found.index.name, found.columns.name) == ("acted", "decided")
+    assert (found.index.name, found.columns.name) == ("true", "predicted")
     wanted = np.zeros((8, 8), int)
     wanted[0, 0] = wanted[0, 1] = wanted[1, 7] = wanted[4, 0] = wanted[4, 2] = 1
     wanted[1, 1] = 3
@@ -50,12 +50,12 @@ def test_confusion_counts_acted_in_rows_and_decided_in_columns() -> None:
 
 
 def test_each_actor_and_each_emotion_has_an_accuracy_of_its_own() -> None:
-    answers = BY_HAND.assign(actor=[1, 1, 1, 1, 2, 2, 2, 2])
-    assert metrics.each(answers).to_dict("index") == {
+    predictions = BY_HAND.assign(actor=[1, 1, 1, 1, 2, 2, 2, 2])
+    assert metrics.accuracy_by(predictions).to_dict("index") == {
         1: {"clips": 4, "accuracy": 3 / 4},
         2: {"clips": 4, "accuracy": 1 / 4},
     }
-    assert metrics.each(answers, "label").to_dict("index") == {
+    assert metrics.accuracy_by(predictions, "label").to_dict("index") == {
         "neutral": {"clips": 2, "accuracy": 1 / 2},
         "calm": {"clips": 4, "accuracy": 3 / 4},
         "angry": {"clips": 2, "accuracy": 0},
@@ -67,15 +67,15 @@ CODE = st.integers(1, 8)
 
 @given(st.lists(st.tuples(CODE, CODE), min_size=1, max_size=60))
 def test_accuracy_and_uar_follow_from_the_confusion(pairs: list[tuple[int, int]]) -> None:
-    answers = decisions(pairs)
-    assert metrics.decided(answers).tolist() == [decided for _, decided in pairs]
-    counts = metrics.confusion(answers).to_numpy()
+    predictions = decisions(pairs)
+    assert metrics.predicted(predictions).tolist() == [predicted for _, predicted in pairs]
+    counts = metrics.confusion(predictions).to_numpy()
     acted = counts.sum(axis=1)
     assert acted.tolist() == [sum(label == code for label, _ in pairs) for code in range(1, 9)]
     right = counts.diagonal()
-    assert metrics.accuracy(answers) == pytest.approx(right.sum() / len(pairs))
+    assert metrics.accuracy(predictions) == pytest.approx(right.sum() / len(pairs))
     recalls = right[acted > 0] / acted[acted > 0]
-    assert metrics.uar(answers) == pytest.approx(recalls.mean())
+    assert metrics.uar(predictions) == pytest.approx(recalls.mean())
 
 
 def test_pairs_of_a_clip_are_joined_by_the_geometric_mean() -> None:
@@ -90,7 +90,7 @@ def test_pairs_of_a_clip_are_joined_by_the_geometric_mean() -> None:
     np.testing.assert_allclose(
         np.exp(found[COLUMNS].to_numpy()), [other, joined / joined.sum()], rtol=1e-6
     )
-    assert metrics.decided(found).tolist() == [1, 2]
+    assert metrics.predicted(found).tolist() == [1, 2]
 
 
 def test_a_sure_no_from_one_pair_outweighs_a_sure_yes_from_another() -> None:
@@ -98,14 +98,14 @@ def test_a_sure_no_from_one_pair_outweighs_a_sure_yes_from_another() -> None:
     no = [0.0001, 0.40, 0.0999, 0.10, 0.10, 0.10, 0.10, 0.10]
     assert np.add(yes, no).argmax() == 0  # what an arithmetic mean would decide
     known = pd.DataFrame({"clip": ["a", "a"], "actor": 1, "label": 2})
-    answers = known.join(pd.DataFrame(np.log([yes, no]), columns=COLUMNS))
-    assert metrics.decided(metrics.by_clip(answers)).tolist() == [2]
+    predictions = known.join(pd.DataFrame(np.log([yes, no]), columns=COLUMNS))
+    assert metrics.predicted(metrics.by_clip(predictions)).tolist() == [2]
 
 
 def test_predictions_name_the_clips_of_their_rows(easy: FeatureStore) -> None:
     rows = np.array([100, 2, 51])
     logs = np.log(np.random.default_rng(0).dirichlet(np.ones(8), 3))
-    found = metrics.predictions(easy, rows, logs)
+    found = metrics.prediction_table(easy, rows, logs)
     clips = easy.clips.iloc[rows // 2]
     assert found["clip"].tolist() == clips["clip"].tolist()
     assert found["actor"].tolist() == clips["actor"].tolist()
@@ -162,57 +162,57 @@ def test_an_interval_over_clips_holds_it_far_less_often() -> None:
 
 
 def test_an_interval_of_uar_lies_around_the_score_and_is_the_same_twice() -> None:
-    answers = actors_with_habits(np.random.default_rng(3), 16, 40)
-    low, high = metrics.interval(answers, metrics.uar)
-    assert low < metrics.uar(answers) < high
-    assert (low, high) == metrics.interval(answers, metrics.uar)
+    predictions = actors_with_habits(np.random.default_rng(3), 16, 40)
+    low, high = metrics.interval(predictions, metrics.uar)
+    assert low < metrics.uar(predictions) < high
+    assert (low, high) == metrics.interval(predictions, metrics.uar)
 
 
 def test_runs_one_below_the_other_narrow_nothing_that_actors_leave_open() -> None:
-    answers = actors_with_habits(np.random.default_rng(4), 12, 40)
-    twice = metrics.interval(pd.concat([answers, answers]))
-    assert twice == pytest.approx(metrics.interval(answers))
+    predictions = actors_with_habits(np.random.default_rng(4), 12, 40)
+    twice = metrics.interval(pd.concat([predictions, predictions]))
+    assert twice == pytest.approx(metrics.interval(predictions))
 
 
 def test_a_difference_is_told_apart_where_the_actors_agree_on_it() -> None:
     random = np.random.default_rng(5)
     worse = actors_with_habits(random, 16, 60)
     better = worse.copy()
-    wrong = np.flatnonzero(metrics.decided(worse) != worse["label"])
+    wrong = np.flatnonzero(metrics.predicted(worse) != worse["label"])
     for row in random.choice(wrong, len(wrong) // 4, replace=False):  # a quarter put right
         better.loc[row, COLUMNS] = np.log(0.05)
         better.loc[row, f"log_prob_{better.loc[row, 'label']}"] = np.log(0.65)
     gained = metrics.accuracy(better) - metrics.accuracy(worse)
     low, high = metrics.interval(better, than=worse)
     assert 0 < low < gained < high
-    each = [metrics.interval(answers) for answers in (worse, better)]
+    each = [metrics.interval(predictions) for predictions in (worse, better)]
     assert each[0][1] > each[1][0]  # side by side they overlap: pairing is what tells
 
 
 def test_intervals_that_cannot_be_are_refused() -> None:
-    answers = actors_with_habits(np.random.default_rng(0), 2, 5)
+    predictions = actors_with_habits(np.random.default_rng(0), 2, 5)
     with pytest.raises(ValueError, match="three of 'actor'"):
-        metrics.interval(answers)
+        metrics.interval(predictions)
     with pytest.raises(ValueError, match="different clips"):
-        metrics.interval(answers, than=answers[1:])
+        metrics.interval(predictions, than=predictions[1:])
 
 
 def sure(rows: list[tuple[int, int, float]]) -> pd.DataFrame:
     """Answers with the given label, decision and its probability."""
-    answers = decisions([(label, decided) for label, decided, _ in rows])
-    for row, (_, decided, chance) in enumerate(rows):
-        answers.loc[row, COLUMNS] = np.log((1 - chance) / 7)
-        answers.loc[row, f"log_prob_{decided}"] = np.log(chance)
-    return answers
+    predictions = decisions([(label, predicted) for label, predicted, _ in rows])
+    for row, (_, predicted, chance) in enumerate(rows):
+        predictions.loc[row, COLUMNS] = np.log((1 - chance) / 7)
+        predictions.loc[row, f"log_prob_{predicted}"] = np.log(chance)
+    return predictions
 
 
 def test_calibration_error_is_the_mean_gap_between_sureness_and_success() -> None:
-    answers = sure([(1, 1, 0.95), (2, 2, 0.95), (3, 4, 0.95), (4, 4, 0.95), (5, 6, 0.55)])
-    table = metrics.reliability(answers)
-    assert table["answers"].tolist() == [1, 4]
+    predictions = sure([(1, 1, 0.95), (2, 2, 0.95), (3, 4, 0.95), (4, 4, 0.95), (5, 6, 0.55)])
+    table = metrics.reliability(predictions)
+    assert table["predictions"].tolist() == [1, 4]
     np.testing.assert_allclose(table["confidence"], [0.55, 0.95])
     np.testing.assert_allclose(table["accuracy"], [0, 0.75])
-    assert metrics.calibration_error(answers) == pytest.approx((0.55 + 4 * 0.20) / 5)
+    assert metrics.calibration_error(predictions) == pytest.approx((0.55 + 4 * 0.20) / 5)
 
 
 def test_a_temperature_takes_back_what_a_network_boasts() -> None:
@@ -226,16 +226,16 @@ def test_a_temperature_takes_back_what_a_network_boasts() -> None:
     cooled = metrics.at_temperature(boasting, degrees)
     assert degrees == pytest.approx(3, rel=0.05)
     assert metrics.calibration_error(cooled) < 0.03 < metrics.calibration_error(boasting)
-    np.testing.assert_array_equal(metrics.decided(cooled), metrics.decided(boasting))
+    np.testing.assert_array_equal(metrics.predicted(cooled), metrics.predicted(boasting))
 
 
 def test_the_majority_is_the_most_frequent_emotion_of_the_training_side() -> None:
     told = metrics.majority(BY_HAND, [5, 5, 5, 2, 1])
-    assert set(metrics.decided(told)) == {5}  # calm is more frequent among the clips asked about
+    assert set(metrics.predicted(told)) == {5}  # calm is more frequent among the clips asked about
     assert metrics.accuracy(told) == 2 / 8
     assert np.exp(told[COLUMNS].iloc[0]).tolist() == pytest.approx([0.2, 0.2, 0, 0, 0.6, 0, 0, 0])
     tie = metrics.majority(BY_HAND, [8, 2, 8, 2])
-    assert set(metrics.decided(tie)) == {2}
+    assert set(metrics.predicted(tie)) == {2}
 
 
 def predictions_file(path: Path, **changed: object) -> Path:
@@ -249,12 +249,14 @@ def predictions_file(path: Path, **changed: object) -> Path:
 
 
 def test_anybodys_table_is_scored(tmp_path: Path) -> None:
-    answers = metrics.read(predictions_file(tmp_path / "mine.csv", fold=[1, 1, 2, 2]))
-    assert metrics.accuracy(answers) == 3 / 4
-    assert metrics.uar(answers) == pytest.approx((1 + 1 + 0) / 3)
-    assert metrics.calibration_error(answers) == pytest.approx(abs(0.65 - 3 / 4))
-    assert answers["actor"].tolist() == [1, 2, 3, 3]
-    assert answers["fold"].tolist() == [1, 1, 2, 2]
+    predictions = metrics.read_predictions(
+        predictions_file(tmp_path / "mine.csv", fold=[1, 1, 2, 2])
+    )
+    assert metrics.accuracy(predictions) == 3 / 4
+    assert metrics.uar(predictions) == pytest.approx((1 + 1 + 0) / 3)
+    assert metrics.calibration_error(predictions) == pytest.approx(abs(0.65 - 3 / 4))
+    assert predictions["actor"].tolist() == [1, 2, 3, 3]
+    assert predictions["fold"].tolist() == [1, 1, 2, 2]
 
 
 @pytest.mark.parametrize(
@@ -277,19 +279,19 @@ def test_a_faulty_table_is_refused_by_line(
     tmp_path: Path, changed: dict[str, object], said: str
 ) -> None:
     with pytest.raises(ValueError, match=said):
-        metrics.read(predictions_file(tmp_path / "mine.csv", **changed))
+        metrics.read_predictions(predictions_file(tmp_path / "mine.csv", **changed))
 
 
 def test_a_lacking_column_is_named(tmp_path: Path) -> None:
     path = predictions_file(tmp_path / "mine.csv")
     pd.read_csv(path).drop(columns=["label", "prob_7"]).to_csv(path, index=False)
     with pytest.raises(ValueError, match=r"mine\.csv: lacks the columns label, prob_7"):
-        metrics.read(path)
+        metrics.read_predictions(path)
 
 
 def test_tables_are_read_as_they_are_published(tmp_path: Path) -> None:
     """Tabs or semicolons, decimal commas, capitals, words, two digits, from 0, blank lines."""
-    whole = metrics.read(predictions_file(tmp_path / "mine.csv"))
+    whole = metrics.read_predictions(predictions_file(tmp_path / "mine.csv"))
     table = pd.read_csv(tmp_path / "mine.csv")
     words = table.assign(label=[EMOTIONS[code - 1].title() for code in table["label"]])
     variants = {
@@ -300,23 +302,23 @@ def test_tables_are_read_as_they_are_published(tmp_path: Path) -> None:
     }
     for name, (published, how, first) in variants.items():
         published.to_csv(tmp_path / name, index=False, **how)
-        found = metrics.read(tmp_path / name, labels_from=first)
+        found = metrics.read_predictions(tmp_path / name, labels_from=first)
         pd.testing.assert_frame_equal(found, whole)
     blank = (tmp_path / "mine.csv").read_text() + "\n,,,,,,,,,\n"
     (tmp_path / "blank.csv").write_text(blank)
-    pd.testing.assert_frame_equal(metrics.read(tmp_path / "blank.csv"), whole)
+    pd.testing.assert_frame_equal(metrics.read_predictions(tmp_path / "blank.csv"), whole)
 
 
 def test_rounded_and_repeated_rows_and_ties_are_counted(tmp_path: Path) -> None:
     path = predictions_file(tmp_path / "mine.csv", prob_8=[0.05, 0.05, 0.06, 0.05])
     table = pd.read_csv(path)
     pd.concat([table, table[:1]]).to_csv(path, index=False)
-    found = metrics.read(path)
+    found = metrics.read_predictions(path)
     assert (len(found), found.attrs["rows"], found.attrs["rounded"]) == (4, 5, 1)
     np.testing.assert_allclose(np.exp(found[COLUMNS]).sum(axis=1), 1)
-    assert metrics.tied(found) == 0
+    assert metrics.ties(found) == 0
     equal = {f"prob_{code}": 0.125 for code in range(1, 9)}
-    assert metrics.tied(metrics.read(predictions_file(path, **equal))) == 4
+    assert metrics.ties(metrics.read_predictions(predictions_file(path, **equal))) == 4
 
 
 @pytest.mark.parametrize(
@@ -330,18 +332,18 @@ def test_rounded_and_repeated_rows_and_ties_are_counted(tmp_path: Path) -> None:
 def test_what_is_no_table_is_named(tmp_path: Path, content: bytes, said: str) -> None:
     (tmp_path / "mine.csv").write_bytes(content)
     with pytest.raises(ValueError, match=rf"mine\.csv: {said}"):
-        metrics.read(tmp_path / "mine.csv")
+        metrics.read_predictions(tmp_path / "mine.csv")
 
 
 def test_what_is_judged_has_intervals_over_actors() -> None:
     labels = np.tile(np.arange(1, 9), 12)
-    answers = pd.DataFrame({"clip": map(str, range(96)), "actor": np.repeat(range(4), 24)})
-    answers["label"] = labels
+    predictions = pd.DataFrame({"clip": map(str, range(96)), "actor": np.repeat(range(4), 24)})
+    predictions["label"] = labels
     chances = np.full((96, 8), 0.05)
     chances[np.arange(96), np.where(np.arange(96) % 5 < 3, labels, labels % 8 + 1) - 1] = 0.65
-    answers[[f"log_prob_{code}" for code in range(1, 9)]] = np.log(chances)
-    found = metrics.judged(answers)
+    predictions[[f"log_prob_{code}" for code in range(1, 9)]] = np.log(chances)
+    found = metrics.summarise(predictions)
     assert found["accuracy from"] < found["accuracy"] < found["accuracy to"]
-    assert found["accuracy"] == metrics.accuracy(answers) == 58 / 96
-    assert found["UAR from"] < found["UAR"] == metrics.uar(answers) < found["UAR to"]
-    assert "accuracy from" not in metrics.judged(answers[answers["actor"] < 2])
+    assert found["accuracy"] == metrics.accuracy(predictions) == 58 / 96
+    assert found["UAR from"] < found["UAR"] == metrics.uar(predictions) < found["UAR to"]
+    assert "accuracy from" not in metrics.summarise(predictions[predictions["actor"] < 2])

@@ -92,6 +92,8 @@ def test_a_confusion_matrix_says_what_is_right_in_shares() -> None:
 
 
 def test_reliability_says_how_right_the_surest_answers_are() -> None:
-    found = pd.DataFrame({"confidence": [0.3, 0.95], "accuracy": [0.4, 0.5], "answers": [10, 40]})
+    found = pd.DataFrame(
+        {"confidence": [0.3, 0.95], "accuracy": [0.4, 0.5], "predictions": [10, 40]}
+    )
     words = plots.reliability({"fusion": found}, "RAVDESS").alt
-    assert "fusion: when 95 % sure, right in 50 % of 40 answers" in words
+    assert "fusion: when 95 % sure, right in 50 % of 40 predictions" in words

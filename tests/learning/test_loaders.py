@@ -23,7 +23,7 @@ def test_statistics_come_from_the_training_rows(easy: FeatureStore) -> None:
     torch.testing.assert_close(trained.std(dim=0, correction=0), torch.ones(40))
     pixels = np.asarray(easy.pairs[TRAIN], np.float64).reshape(-1, 3)
     np.testing.assert_allclose(samples.image_mean.ravel(), pixels.mean(axis=0), rtol=1e-5)
-    np.testing.assert_allclose(samples.image_deviation.ravel(), pixels.std(axis=0), rtol=1e-4)
+    np.testing.assert_allclose(samples.image_std.ravel(), pixels.std(axis=0), rtol=1e-4)
 
 
 def test_other_rows_do_not_move_the_statistics(easy: FeatureStore) -> None:
@@ -35,7 +35,7 @@ def test_other_rows_do_not_move_the_statistics(easy: FeatureStore) -> None:
     assert torch.equal(before.mfcc[:60], after.mfcc[:60])
     assert not torch.equal(before.mfcc[60:], after.mfcc[60:])
     assert torch.equal(before.image_mean, after.image_mean)
-    assert torch.equal(before.image_deviation, after.image_deviation)
+    assert torch.equal(before.image_std, after.image_std)
 
 
 @pytest.mark.parametrize("sound", ["mean", "sequence"])
@@ -164,7 +164,7 @@ def test_a_batch_holds_the_pair_the_sound_and_the_emotion_of_one_clip(easy: Feat
     each = zip(*(part[:3] for part in parts), strict=True)
     batch = loaders.Batch(*(torch.cat(tensors) for tensors in each))
     assert batch.image.dtype == batch.mfcc.dtype == torch.float32
-    bytes_back = batch.image * samples.image_deviation + samples.image_mean
+    bytes_back = batch.image * samples.image_std + samples.image_mean
     np.testing.assert_allclose(
         bytes_back.permute(0, 2, 3, 1), np.asarray(easy.pairs[rows]), atol=1e-3
     )
@@ -193,7 +193,7 @@ def test_a_store_of_sound_alone_gives_batches_without_image(easy: FeatureStore) 
 
 @given(share=st.floats(0, 0.5), seed=st.integers(0, 2**32))
 def test_a_row_goes_without_one_sense_at_most(share: float, seed: int) -> None:
-    present = loaders.deal_senses(2000, share, torch.Generator().manual_seed(seed))
+    present = loaders.drop_modalities(2000, share, torch.Generator().manual_seed(seed))
     assert set(present.unique().tolist()) <= {0.0, 1.0}
     assert (present.sum(dim=1) >= 1).all()
     assert ((1 - present.mean(dim=0)) - share).abs().max() < 0.06  # five deviations
@@ -202,6 +202,6 @@ def test_a_row_goes_without_one_sense_at_most(share: float, seed: int) -> None:
 def test_senses_are_dealt_to_the_rows_of_every_batch(easy: FeatureStore) -> None:
     samples = loaders.to_device(easy, TRAIN, "cpu")
     generator = torch.Generator().manual_seed(0)
-    parts = list(loaders.batches(samples, TRAIN, 50, generator, sense_dropout=0.25))
+    parts = list(loaders.batches(samples, TRAIN, 50, generator, modality_dropout=0.25))
     assert [part.present.shape for part in parts] == [(50, 2), (50, 2), (20, 2)]
     assert 0 < torch.cat([part.present for part in parts]).sum() < 2 * len(TRAIN)

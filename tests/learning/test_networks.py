@@ -35,12 +35,12 @@ def test_each_classifier_scores_eight_emotions(
 ) -> None:
     make = getattr(networks, kind)
     network = make() if kind == "ImageNetwork" else make(shape)
-    scores = network(*inputs(shape))
-    assert sorted(scores) == sorted(classifiers)
-    assert network.decision in scores
-    for logits in scores.values():
-        assert logits.shape == (5, 8)
-        torch.testing.assert_close(logits.softmax(dim=1).sum(dim=1), torch.ones(5))
+    logits = network(*inputs(shape))
+    assert sorted(logits) == sorted(classifiers)
+    assert network.decision in logits
+    for each in logits.values():
+        assert each.shape == (5, 8)
+        torch.testing.assert_close(each.softmax(dim=1).sum(dim=1), torch.ones(5))
 
 
 @SHAPES
@@ -105,8 +105,8 @@ def test_a_loss_reaches_its_branch_and_no_other(
 ) -> None:
     torch.manual_seed(0)
     network = networks.FusionNetwork(shape)
-    scores = network(*inputs(shape))
-    nn.functional.cross_entropy(scores[classifier], torch.arange(5)).backward()
+    logits = network(*inputs(shape))
+    nn.functional.cross_entropy(logits[classifier], torch.arange(5)).backward()
     moved = {
         name.split(".")[0]
         for name, weights in network.named_parameters()

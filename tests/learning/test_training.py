@@ -60,8 +60,8 @@ def test_a_network_of_one_branch_has_its_one_loss_unweighted(make: type[nn.Modul
 
 
 def test_a_loss_is_the_mean_cross_entropy() -> None:
-    scores = {"joint": torch.log(torch.tensor([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]]))}
-    found = training.losses(scores, torch.tensor([0, 1]))["joint"]
+    logits = {"joint": torch.log(torch.tensor([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]]))}
+    found = training.losses(logits, torch.tensor([0, 1]))["joint"]
     assert found.item() == pytest.approx(-(np.log(0.5) + np.log(0.1)) / 2)
 
 
@@ -85,7 +85,7 @@ def test_the_seed_decides_the_first_weights_and_the_order(easy: FeatureStore) ->
 
 
 @pytest.mark.parametrize(
-    "change", ["audio_weight", "image_weight", "learning_rate", "momentum", "sense_dropout"]
+    "change", ["audio_weight", "image_weight", "learning_rate", "momentum", "modality_dropout"]
 )
 def test_every_setting_reaches_the_weights(easy: FeatureStore, change: str) -> None:
     brief = replace(BRIEF, epochs=1)
@@ -140,15 +140,17 @@ def test_the_history_is_measured_on_the_side_it_names(easy: FeatureStore) -> Non
     network, history = trained(easy)
     cut = splits.split(easy.rows, "actor", 0)
     samples = loaders.to_device(easy, cut.train, "cpu")
-    answers = training.predict(network, samples, cut.validation)
+    predictions = training.predict(network, samples, cut.validation)
     label = easy.rows["emotion"].to_numpy()[cut.validation] - 1
     last = history[
         (history["epoch"] == 2)
         & (history["side"] == "validation")
         & (history["classifier"] == "joint")
     ].iloc[0]
-    assert last["accuracy"] == pytest.approx((answers.argmax(axis=1) == label).mean())
-    assert last["loss"] == pytest.approx(-answers[np.arange(len(label)), label].mean(), rel=1e-5)
+    assert last["accuracy"] == pytest.approx((predictions.argmax(axis=1) == label).mean())
+    assert last["loss"] == pytest.approx(
+        -predictions[np.arange(len(label)), label].mean(), rel=1e-5
+    )
 
 
 def altered(store: FeatureStore, rows: np.ndarray) -> FeatureStore:
@@ -176,11 +178,11 @@ def test_answers_are_log_probabilities_in_the_order_of_the_rows(easy: FeatureSto
     network, _ = trained(easy)
     samples = loaders.to_device(easy, np.arange(100), "cpu")
     rows = np.array([150, 3, 77])
-    answers = training.predict(network, samples, rows)
-    assert answers.shape == (3, 8)
-    np.testing.assert_allclose(np.exp(answers).sum(axis=1), 1, rtol=1e-5)
+    predictions = training.predict(network, samples, rows)
+    assert predictions.shape == (3, 8)
+    np.testing.assert_allclose(np.exp(predictions).sum(axis=1), 1, rtol=1e-5)
     alone = np.concatenate([training.predict(network, samples, row[None]) for row in rows])
-    np.testing.assert_allclose(answers, alone, atol=1e-4)
+    np.testing.assert_allclose(predictions, alone, atol=1e-4)
 
 
 def test_the_digest_sees_a_single_bit() -> None:
@@ -254,7 +256,7 @@ def test_a_checkpoint_is_found_by_its_own_training_alone(
     "setting",
     [
         {"epochs": 0}, {"epochs": -1}, {"batch": 0}, {"learning_rate": 0}, {"momentum": 1.5},
-        {"audio_weight": -1}, {"image_weight": float("nan")}, {"sense_dropout": 0.6},
+        {"audio_weight": -1}, {"image_weight": float("nan")}, {"modality_dropout": 0.6},
         {"learning_rate": float("inf")},
     ],
 )  # fmt: skip

@@ -38,7 +38,7 @@ def _recall(answer: object) -> None:
         return
     mistakes = [
         (both / (decided == emotion).sum().item(), "that is the precision: you look at the rows "
-         "*decided* as this emotion. Look at those *labelled* with it."),
+         "*predicted* as this emotion. Look at those *labelled* with it."),
         ((decided == label).float().mean().item(), "that is the accuracy over all emotions."),
         (both / len(label), "of the rows *labelled with it*, not of all rows."),
         (both, "that is a number of rows. The recall is a share of them."),
