@@ -26,6 +26,7 @@ NETWORK_STYLES = {
     "audio": {"color": "#0072B2", "linestyle": "--", "marker": "o"},
     "image": {"color": "#D55E00", "linestyle": "-.", "marker": "s"},
     "fusion": {"color": "#000000", "linestyle": "-", "marker": "^"},
+    "balanced": {"color": "#009E73", "linestyle": ":", "marker": "D"},
 }
 
 
@@ -172,7 +173,7 @@ def curves(histories: Mapping[str, pd.DataFrame], side: str, corpus: str) -> Pic
     Parameters
     ----------
     histories : mapping of str to DataFrame
-        ``audio``, ``image`` or ``fusion`` → what `training.fit` returned.
+        A name of `NETWORK_STYLES` → what `training.fit` returned.
     side : {"train", "validation"}
     corpus : str
         As in `Picture.of`.
@@ -184,7 +185,7 @@ def curves(histories: Mapping[str, pd.DataFrame], side: str, corpus: str) -> Pic
     figure, axes = plt.subplots(figsize=(8, 4))
     said = []
     for name, history in histories.items():
-        decision = "joint" if name == "fusion" else name
+        decision = name if name in ("audio", "image") else "joint"
         line = history[(history["side"] == side) & (history["classifier"] == decision)]
         axes.plot(
             line["epoch"], 100 * line["accuracy"], label=name, markevery=3, **NETWORK_STYLES[name]

@@ -105,7 +105,8 @@ def to_device(
         Whose mean and standard deviation are taken. ``training``: the training rows. ``actor``:
         each actor's own clips, whatever side they are on; no label is looked at. ``neutral``: the
         mean of each actor's neutral clips, and the standard deviation of the training rows. The
-        second and third see other clips of the actor whom they are tested on, the third knows which are neutral.
+        second and third see other clips of the actor whom they are tested on, the third knows
+        which are neutral.
 
     Returns
     -------

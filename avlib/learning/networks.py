@@ -258,10 +258,9 @@ class FusionNetwork(nn.Module):
 
     Notes
     -----
-    The joint classifier sees both branches' vectors, of one dimension and one size; each auxiliary
-    classifier sees its own branch alone, so its loss reaches that branch alone. In training the
-    joint classifier does without one of the modalities now and then (see `loaders.batches`).
-    Source: the paper's fusion and auxiliary-loss sections.
+    The joint classifier sees both branches' vectors, of one dimension; each auxiliary classifier
+    sees its own branch alone, so its loss reaches that branch alone.
+    Source: the paper's fusion and auxiliary-loss sections, with nothing added.
     """
 
     decision = "joint"
@@ -281,8 +280,7 @@ class FusionNetwork(nn.Module):
 
     def vectors(self, mfcc: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
         """What the branches give the classifiers: two tensors ``(batch, dimension)``."""
-        heard, seen = self.audio_cnn(mfcc), self.image_mlp(self.image_cnn(image))
-        return equal_size(heard), equal_size(seen)
+        return self.audio_cnn(mfcc), self.image_mlp(self.image_cnn(image))
 
     def forward(
         self, mfcc: Tensor, image: Tensor, present: Tensor | None = None
@@ -297,3 +295,23 @@ class FusionNetwork(nn.Module):
         if present is not None:
             heard, seen = heard * present[:, :1], seen * present[:, 1:]
         return {"joint": self.joint(cat([heard, seen], dim=1)), **logits}
+
+
+class BalancedFusionNetwork(FusionNetwork):
+    """The fusion network with vectors of one size, so that neither modality has the louder say.
+
+    Parameters
+    ----------
+    mfcc_shape, image_shape
+        As `FusionNetwork`.
+
+    Notes
+    -----
+    Our addition to the paper, as is the modality dropout that ``Training.preset("avlib")`` trains
+    it with (see `loaders.batches`).
+    """
+
+    def vectors(self, mfcc: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
+        """As `FusionNetwork`, each vector brought to mean 0 and one root mean square."""
+        heard, seen = super().vectors(mfcc, image)
+        return equal_size(heard), equal_size(seen)

@@ -30,7 +30,7 @@ from avlib.learning.splits import Split
 
 @dataclass(frozen=True)
 class Training:
-    """How to train; the defaults are the ``paper`` preset.
+    """How to train; the defaults are the paper's, ``preset("paper")``.
 
     Attributes
     ----------
@@ -58,8 +58,8 @@ class Training:
 
     Notes
     -----
-    Source: the paper gives SGD, momentum and 30 epochs; the rest
-    is our decision, and modality dropout is an addition to the paper.
+    Source: the paper gives SGD, momentum and 30 epochs; what it leaves open (learning rate, batch,
+    weights) is our decision. Modality dropout is an addition to the paper.
     """
 
     epochs: int = 30
@@ -68,7 +68,7 @@ class Training:
     batch: int = 64
     audio_weight: float = 1.0
     image_weight: float = 1.0
-    modality_dropout: float = 0.25
+    modality_dropout: float = 0.0
     pairing: Literal["clip", "class"] = "clip"
     seed: int = 0
 
@@ -81,6 +81,20 @@ class Training:
             value = getattr(self, name)
             if not least <= value <= most or value == math.inf:
                 raise ValueError(f"{name}: should be {least:g} to {most:g}, got {value}")
+
+    @classmethod
+    def preset(cls, name: str) -> Training:
+        """The settings called ``paper``, with nothing added, or ``avlib``, with modality dropout.
+
+        Raises
+        ------
+        ValueError
+            If there is no preset of that name.
+        """
+        presets = {"paper": cls(), "avlib": cls(modality_dropout=0.25)}
+        if name not in presets:
+            raise ValueError(f"training: there is no {name!r}; choose from {', '.join(presets)}")
+        return presets[name]
 
     def weight(self, network: nn.Module, classifier: str) -> float:
         """The weight of one classifier's loss: 1 for the one that decides."""

@@ -17,7 +17,7 @@ from avlib.corpus import ravdess
 from avlib.evaluation import experiments, metrics
 from avlib.learning import loaders, splits, training
 
-NETWORKS = ("audio", "image", "fusion")
+NETWORKS = ("audio", "image", "balanced")
 SEEDS = range(5)
 BAND = 0.1  # between the means of all seeds; one seed alone moves as far by its last bits
 
@@ -34,7 +34,8 @@ def accuracies(name: str, store: features.FeatureStore, device: torch.device | s
     found = []
     for seed in SEEDS:
         network = experiments.make_network(name, store, seed)
-        training.fit(network, samples, split, training.Training(seed=seed), progress=False)
+        settings = experiments.settings_of(name, training.Training(seed=seed))
+        training.fit(network, samples, split, settings, progress=False)
         logs = training.predict(network, samples, split.test)
         predictions = metrics.prediction_table(store, split.test, logs)
         found.append(metrics.accuracy(metrics.by_clip(predictions)))

@@ -117,14 +117,14 @@ def svm_accuracies(store: FeatureStore) -> dict[str, float]:
     }
 
 
-def strangers_confusion(networks: dict[str, object], name: str = "fusion") -> pd.DataFrame:
+def strangers_confusion(networks: dict[str, object], name: str = "balanced") -> pd.DataFrame:
     """The confusion matrix of one network over all its runs with actors apart.
 
     Parameters
     ----------
     networks : dict
         What `experiments.protocols` returned.
-    name : {"audio", "image", "fusion"}
+    name : {"audio", "image", "fusion", "balanced"}
 
     Returns
     -------

@@ -21,11 +21,11 @@ from avlib.features import FeatureStore
 from avlib.learning import loaders, splits
 
 STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3, 1, 3)
-NETWORK_BESIDE = dict(zip(experiments.REGRESSIONS, experiments.NETWORKS, strict=True))
+NETWORK_BESIDE = dict(zip(experiments.REGRESSIONS, ("audio", "image", "balanced"), strict=True))
 
 
 def regressions(store: FeatureStore, name: str, result: dict) -> dict[str, pd.DataFrame]:
-    """Answers about every test clip, of all seeds and folds, as the networks' are kept."""
+    """Predictions for every test clip, of all seeds and folds, as the networks' are kept."""
     predictions = {"C = 1": [], "C by validation": []}
     for seed in sorted({run["seed"] for run in result["runs"]}):
         for split in splits.folds(store.rows, "actor", result["folds"], seed):
@@ -33,8 +33,8 @@ def regressions(store: FeatureStore, name: str, result: dict) -> dict[str, pd.Da
                 store, split.train, "cpu", normalisation=result["normalisation"]
             )
             sound = samples.mfcc if samples.mfcc.ndim == 2 else samples.mfcc.mean(dim=2)
-            senses = {"sound": sound[samples.clip_of_row], "face": samples.vectors}
-            given = [senses[sense] for sense in experiments.REGRESSIONS[name]]
+            modalities = {"sound": sound[samples.clip_of_row], "face": samples.vectors}
+            given = [modalities[each] for each in experiments.REGRESSIONS[name]]
             rows, label = torch.cat(given, dim=1).numpy(), samples.label.numpy()
             fitted, seen = {}, {}
             for strength in STRENGTHS:

@@ -20,7 +20,7 @@ import tempfile
 import time
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from itertools import count
 from pathlib import Path
@@ -275,14 +275,14 @@ def fusion(store: FeatureStore, repeats: int, epochs: int) -> list[Row]:
 
         def ours() -> None:
             seed = next(seeds["ours"])
-            network = experiments.make_network("fusion", store, seed)
-            settings = training.Training(epochs=epochs, seed=seed)
+            network = experiments.make_network("balanced", store, seed)
+            settings = replace(training.Training.preset("avlib"), epochs=epochs, seed=seed)
             training.fit(network, samples, split, settings, progress=False)
             found["ours"].append(accuracy(network))
 
         def dataloader() -> None:
             seed = next(seeds["reference"])
-            network = experiments.make_network("fusion", store, seed)
+            network = experiments.make_network("balanced", store, seed)
             torch.manual_seed(seed)
             train, validation = split.train, split.validation
             common.fit(network, on_cpu, train, validation, Path(place), epochs, device)

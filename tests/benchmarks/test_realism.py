@@ -26,8 +26,8 @@ def test_confusions_are_shares_of_what_was_acted() -> None:
     counts = np.zeros((8, 8), int)
     counts[1, [0, 1, 3, 4]] = 2, 5, 2, 1  # calm: two neutral, five right, two sad, one angry
     counts[5, 5] = 4
-    run = {"network": "fusion", "unit": "actor", "confusion": counts.tolist()}
-    other = {"network": "fusion", "unit": "pair", "confusion": np.ones((8, 8)).tolist()}
+    run = {"network": "balanced", "unit": "actor", "confusion": counts.tolist()}
+    other = {"network": "balanced", "unit": "pair", "confusion": np.ones((8, 8)).tolist()}
     networks = {"runs": [run, run, other]}
     summed = realism.strangers_confusion(networks)
     assert summed.loc["calm", "neutral"] == 4

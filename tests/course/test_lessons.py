@@ -79,8 +79,8 @@ class TestShownIsShipped:
         assert torch.equal(taught(values), shipped(values))
 
     def test_the_fusion_network_and_its_loss(self) -> None:
-        lesson, shipped = shown("04"), networks.FusionNetwork()
-        taught = lesson.FusionNetwork()
+        lesson, shipped = shown("04"), networks.BalancedFusionNetwork()
+        taught = lesson.BalancedFusionNetwork()
         taught.load_state_dict(shipped.state_dict())
         mfcc, image = torch.randn(5, 40), torch.randn(5, 3, 64, 128)
         label = torch.arange(5)

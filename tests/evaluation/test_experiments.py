@@ -95,7 +95,7 @@ def test_networks_that_come_with_avlib_score_what_their_header_says() -> None:
         assert metrics.accuracy(predictions) == pytest.approx(
             header["test"]["clip_accuracy"], abs=one_clip
         )
-        assert len(history) == 30 * 2 * (3 if name == "fusion" else 1)
+        assert len(history) == 30 * 2 * (1 if name in ("audio", "image") else 3)
         assert header["split"]["test"]["actors"] == sorted(predictions["actor"].unique())
         assert path.stat().st_size < 5e6
         assert (header["training"]["seed"], header["training"]["epochs"]) == (0, 30)
@@ -185,7 +185,7 @@ def test_protocols_are_every_network_under_every_split_the_same_on_any_number_of
     )
     assert json.dumps(alone) == json.dumps(together)
     assert {(run["network"], run["unit"]) for run in alone["runs"]} == {
-        (name, unit) for name in ("audio", "image", "fusion") for unit in ("clip", "actor")
+        (name, unit) for name in experiments.NETWORKS for unit in ("clip", "actor")
     }
     for run in alone["runs"]:
         counts = np.array(run["confusion"])
@@ -203,9 +203,13 @@ def test_protocols_are_summed_up_over_actors_beside_the_majority(built: FeatureS
             "audio",
             "image",
             "fusion",
+            "balanced",
             "always the most frequent",
             "fusion less audio",
             "fusion less image",
+            "balanced less audio",
+            "balanced less image",
+            "balanced less fusion",
         )
     ]
     for unit in ("clip", "actor"):
@@ -272,10 +276,10 @@ def test_auxiliary_losses_are_weighed_on_the_same_splits(
     predictions = [json.dumps(run["predictions"]) for run in runs.values()]
     assert len(set(predictions)) == len(predictions)
     alike = experiments.protocols(measured, ("clip",), 1, BRIEF, 1, progress=False)["runs"]
-    fusion = next(run for run in alike if run["network"] == "fusion")
-    assert runs["both"]["predictions"] == fusion["predictions"]
+    fused = next(run for run in alike if run["network"] == "balanced")
+    assert runs["both"]["predictions"] == fused["predictions"]
     table = experiments.protocol_table(result).loc["clip"]
-    assert table.loc["fusion, both less fusion, none", "accuracy"] == pytest.approx(
+    assert table.loc["balanced, both less balanced, none", "accuracy"] == pytest.approx(
         runs["both"]["clip_accuracy"] - runs["none"]["clip_accuracy"]
     )
     assert (
@@ -290,7 +294,7 @@ def test_sounds_are_exchanged_where_the_variant_says(measured: FeatureStore) -> 
     assert len({tuple(predictions) for predictions in runs.values()}) == 1  # the same clips
     assert len({json.dumps(predictions) for predictions in runs.values()}) == 4
     fused = experiments.protocols(measured, ("actor",), 1, BRIEF, 1, progress=False)["runs"]
-    assert runs["own sounds"] == next(r["predictions"] for r in fused if r["network"] == "fusion")
+    assert runs["own sounds"] == next(r["predictions"] for r in fused if r["network"] == "balanced")
 
 
 @pytest.mark.slow
