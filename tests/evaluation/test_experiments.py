@@ -352,11 +352,11 @@ def test_kept_runs_are_told_and_made_again_on_request_or_by_other_code(
     first = run()
     assert "kept" not in capsys.readouterr().out
     assert run() == first
-    assert "3 of 3 runs kept from 20" in capsys.readouterr().out
+    assert "4 of 4 runs kept from 20" in capsys.readouterr().out
     again = run(fresh=True)
     assert not again & first
     monkeypatch.setattr(experiments, "_code", lambda: "of another network")
-    assert len(run() - again) == 3
+    assert len(run() - again) == 4
 
 
 def test_whoever_changes_a_network_changes_what_runs_are_kept_under(tmp_path: Path) -> None:
@@ -376,7 +376,7 @@ def test_whoever_changes_a_network_changes_what_runs_are_kept_under(tmp_path: Pa
 def test_runs_that_share_a_device_give_the_same_table(built: FeatureStore) -> None:
     wanted = experiments.protocols(built, ("clip", "actor"), 1, BRIEF, 1, progress=False)["runs"]
     plans = [
-        experiments.Trial(run["network"], run["unit"], replace(BRIEF, seed=run["seed"]))
+        experiments.Trial(run["network"], run["unit"], Training(**run["settings"]))
         for run in wanted
     ]
     found = experiments._on_one_device(built, plans, dict.fromkeys(plans), progress=False)

@@ -83,12 +83,19 @@ def test_both_branches_give_vectors_of_one_length(shape: tuple[int, ...]) -> Non
 
 
 @SHAPES
-def test_both_branches_give_vectors_of_one_size(shape: tuple[int, ...]) -> None:
-    network = networks.FusionNetwork(shape)
+def test_balanced_branches_give_vectors_of_one_size_and_the_papers_do_not(
+    shape: tuple[int, ...],
+) -> None:
+    balanced = networks.BalancedFusionNetwork(shape)
+    paper = networks.FusionNetwork(shape)
+    paper.load_state_dict(balanced.state_dict())
     mfcc, image = inputs(shape)
-    for vector in network.vectors(100 * mfcc, image):
-        size = vector.square().mean(dim=1).sqrt()
-        torch.testing.assert_close(size, torch.full((5,), networks.VECTOR_SIZE), rtol=0.01, atol=0)
+    wanted = torch.full((5,), networks.VECTOR_SIZE)
+    given = zip(balanced.vectors(100 * mfcc, image), paper.vectors(100 * mfcc, image), strict=True)
+    for vector, plain in given:
+        assert torch.equal(vector, networks.equal_size(plain))
+        torch.testing.assert_close(vector.square().mean(dim=1).sqrt(), wanted, rtol=0.01, atol=0)
+    assert plain.square().mean() < 0.1 * paper.audio_cnn(100 * mfcc).square().mean()
 
 
 @pytest.mark.parametrize(
@@ -121,7 +128,7 @@ def test_a_network_of_one_branch_does_not_look_at_the_other() -> None:
     assert "image" in networks.ImageNetwork()(None, image)
 
 
-def test_the_joint_classifier_does_without_an_absent_sense() -> None:
+def test_the_joint_classifier_does_without_an_absent_modality() -> None:
     network = networks.FusionNetwork()
     mfcc, image = inputs((40,), 2)
     present = torch.tensor([[1.0, 0.0], [0.0, 1.0]])  # the first is only heard, the second seen

@@ -88,9 +88,16 @@ def test_the_seed_decides_the_first_weights_and_the_order(easy: FeatureStore) ->
     "change", ["audio_weight", "image_weight", "learning_rate", "momentum", "modality_dropout"]
 )
 def test_every_setting_reaches_the_weights(easy: FeatureStore, change: str) -> None:
-    brief = replace(BRIEF, epochs=1)
+    brief = replace(Training.preset("avlib"), epochs=1, batch=32)
     changed = replace(brief, **{change: 0.5 * getattr(brief, change)})
     assert training.digest(trained(easy, brief)[0]) != training.digest(trained(easy, changed)[0])
+
+
+def test_presets_are_the_papers_word_and_ours() -> None:
+    assert Training.preset("paper") == Training()
+    assert Training.preset("avlib") == replace(Training(), modality_dropout=0.25)
+    with pytest.raises(ValueError, match="there is no 'ours'; choose from paper, avlib"):
+        Training.preset("ours")
 
 
 def test_making_a_network_leaves_the_random_state_alone() -> None:
