@@ -279,7 +279,6 @@ def _lab(options: argparse.Namespace) -> int:
     if _report(_findings()):
         return 1
     first = course.lessons()[0]
-    course.recordings()
     command = [
         sys.executable, "-m", "jupyterlab",
         f"--ServerApp.root_dir={first.parent}",

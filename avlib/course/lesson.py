@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import subprocess
 import sys
 import time
 from dataclasses import asdict
@@ -55,8 +56,13 @@ def hand_on() -> None:
     may find another avlib.
     """
     os.environ["AVLIB_DATA"] = str(data_folder())
+    os.environ["PYTHONPATH"] = _search_path()
+
+
+def _search_path() -> str:
+    """Where another Python finds this very avlib."""
     paths = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+    return os.pathsep.join(filter(None, paths))
 
 
 def checkpoints() -> Path:
@@ -64,7 +70,7 @@ def checkpoints() -> Path:
     return data_folder() / "checkpoints"
 
 
-def recordings(make: bool = True) -> Path:
+def recordings(make: bool = True, few: bool = False) -> Path:
     """The folder of recordings that the lessons use.
 
     Real recordings in the data folder come first; without any, the practice corpus.
@@ -73,6 +79,8 @@ def recordings(make: bool = True) -> Path:
     ----------
     make : bool
         Write the practice corpus, or what is missing of it, if there are no real recordings.
+    few : bool
+        Wait for a handful of its clips only; the rest are written while this process lives.
 
     Returns
     -------
@@ -86,8 +94,36 @@ def recordings(make: bool = True) -> Path:
         if make:
             from avlib import practice
 
-            practice.write(folder)
+            if few:
+                practice.write(folder, names=practice.first())
+                _write_the_rest(folder)
+            else:
+                practice.write(folder)
     return folder
+
+
+_REST = """
+import os, sys, threading
+from avlib import practice
+threading.Thread(target=lambda: (sys.stdin.read(), os._exit(1)), daemon=True).start()
+practice.write(sys.argv[1], names=practice.half(range(16, 0, -1)), jobs=1, progress=False)
+"""
+_writers: dict[Path, subprocess.Popen] = {}
+
+
+def _write_the_rest(folder: Path) -> None:
+    """Write the practice corpus beside what the reader does, on one core, from its last actor on.
+
+    Whoever needs all of it begins at the first actor, and the two meet. Its standard input is a
+    pipe from this process, so that it ends when this one does, however that is.
+    """
+    if folder in _writers and _writers[folder].poll() is None:
+        return
+    _writers[folder] = subprocess.Popen(
+        [sys.executable, "-c", _REST, str(folder.absolute())],
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env=os.environ | {"PYTHONPATH": _search_path()}, start_new_session=True,
+    )  # fmt: skip
 
 
 class OtherReleaseError(RuntimeError):
@@ -128,13 +164,15 @@ def _belong_together(lesson: str) -> None:
         )
 
 
-def start(lesson: str = __version__) -> Path:
+def start(lesson: str = __version__, few: bool = False) -> Path:
     """Make a lesson ready, and say in one line what it runs on.
 
     Parameters
     ----------
     lesson : str
         The version of avlib that the lesson belongs to.
+    few : bool
+        As `recordings`: lesson 00 needs a handful of clips, and begins with these.
 
     Returns
     -------
@@ -162,7 +200,7 @@ def start(lesson: str = __version__) -> Path:
                 "visit, run `from google.colab import drive; drive.mount('/content/drive')`, and "
                 "then this cell once more."
             )
-    folder = recordings()
+    folder = recordings(few=few)
     clips = ravdess.index(folder)
     if not _shows_all_emotions(clips[clips["sound"].notna()]):
         raise ValueError(

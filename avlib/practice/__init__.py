@@ -118,6 +118,12 @@ def write(
     return folder
 
 
+def first() -> list[ClipName]:
+    """A clip of every manner by actor 1: what lesson 00 shows before the others are written."""
+    manners = {(name.emotion, name.intensity): name for name in reversed(half([1]))}
+    return sorted(manners.values())
+
+
 def half(actors: Iterable[int]) -> list[ClipName]:
     """Half of the actors' speech clips: every manner with one of the two sentences, twice.
 
@@ -221,7 +227,12 @@ def _write_clip(
     seed: int,
     modalities: tuple[int, ...],
 ) -> dict[str, manifest.Entry]:
-    """Write a clip's files; return what the manifest should say of them."""
+    """Write a clip's files; return what the manifest should say of them.
+
+    Nothing, where they are there: a run beside this one may have come to them first.
+    """
+    if all(_path(folder, name, modality).exists() for modality in modalities):
+        return {}
     faces_alone = modalities == (2,) and not voice.is_there()
     sound = (voice.murmur if faces_alone else voice.speak)(name, heard, seed)
     written = {3: media.wav(sound)} if 3 in modalities else {}

@@ -1,8 +1,10 @@
 """Where lessons find their recordings, and how they are run."""
 
+import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -133,3 +135,34 @@ def test_a_data_folder_means_the_same_place_in_every_process(
         check=True,
     )  # fmt: skip
     assert done.stdout.split() == [str(tmp_path / "data"), avlib.__file__]
+
+
+@pytest.mark.slow
+def test_lesson_00_waits_for_a_few_clips_and_the_rest_are_written_while_it_lives(
+    tmp_path: Path,
+) -> None:
+    def written() -> int:
+        return len(list((tmp_path / "practice").rglob("*.wav")))
+
+    code = "from avlib import course; import time; course.start(few=True); time.sleep(60)"
+    reader = subprocess.Popen(
+        [sys.executable, "-u", "-c", code], env=os.environ | {"AVLIB_DATA": str(tmp_path)},
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert "15 clips of practice corpus" in reader.stdout.readline()
+        limit = time.monotonic() + 50
+        while written() < 18:
+            assert time.monotonic() < limit
+            time.sleep(0.2)
+    finally:
+        reader.kill()
+        reader.communicate()
+    time.sleep(1)  # for a clip that is being written
+    found = written()
+    assert 18 <= found < 480
+    time.sleep(3)
+    assert written() == found
+    clips = ravdess.index(tmp_path / "practice")
+    assert set(clips["actor"]) <= {1, 16, 15}
+    assert len(clips[clips["actor"] == 1].groupby(["emotion", "intensity"])) == 15

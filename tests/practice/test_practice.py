@@ -109,6 +109,13 @@ def test_another_seed_is_refused_and_nothing_is_lost(small: Path) -> None:
     assert files(small) == before
 
 
+def test_the_first_clips_show_every_manner_once() -> None:
+    names = practice.first()
+    assert set(names) <= set(practice.half([1]))
+    manners = [(name.emotion, name.intensity) for name in names]
+    assert len(set(manners)) == len(manners) == 15
+
+
 def test_half_a_corpus_is_balanced() -> None:
     names = practice.half(range(1, 17))
     counts = pd.DataFrame([name.__dict__ for name in names])
