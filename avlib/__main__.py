@@ -519,7 +519,7 @@ def _run(options: argparse.Namespace) -> int:
         _print_kept(result, options)
     elif sound_alone:
         folds = 4 if options.folds is None else options.folds
-        result = experiments.audio_folds(
+        result = experiments.audio(
             store, units[0], folds, settings, normalisation=options.normalisation
         )
         _print_folds(result)
@@ -547,7 +547,7 @@ def _print_kept(result: dict, options: argparse.Namespace) -> None:
         f"{len({run['seed'] for run in result['runs']})} seeds; by clip, 95 % intervals over actors"
     )
     _say(_normalisation(result))
-    _say(experiments.protocol_table(result).to_string(float_format="%.3f", na_rep=""))
+    _say(experiments.table(result).to_string(float_format="%.3f", na_rep=""))
 
 
 _FACES = {"pairs": "frame pairs", "vector": "action units"}
@@ -566,7 +566,7 @@ def _normalisation(result: dict) -> str:
 def _heading(result: dict, what: str) -> str:
     return (
         f"{what}, measured on {_the(result['measured_on'])}: {result['clips']} clips of "
-        f"{len(result['actors'])} actors, split by {result['split']['unit']}, "
+        f"{len(result['actors'])} actors, split by {result['runs'][0]['unit']}, "
         f"{result['training']['epochs']} epochs, seed {result['training']['seed']}.\n"
         f"{_normalisation(result)}"
     )
@@ -581,30 +581,33 @@ def _print_table1(result: dict) -> None:
 
     _say(_heading(result, "Table I (per cent)"))
     _say(experiments.table1_beside_paper(result).to_string())
-    tested = result["split"]["test"]
+    tested = result["runs"][0]["sides"]["test"]
     _say(f"The test side holds {tested['clips']} clips of actors {tested['actors']}.")
 
 
 def _print_folds(result: dict) -> None:
     _say(_heading(result, "Audio network"))
-    for number, fold in enumerate(result["folds"], 1):
+    from avlib.evaluation import experiments
+
+    for number, run in enumerate(result["runs"], 1):
+        fold = run["sides"]["test"]
         _say(
             f"  fold {number}: accuracy {fold['clip_accuracy']:.3f}, UAR {fold['uar']:.3f}, "
             f"{fold['clips']} clips of actors {fold['actors']}"
         )
-    together = result["test"]
+    together = experiments.table(result).iloc[0]
     _say(
-        f"  together: accuracy {together['clip_accuracy']:.3f}, UAR {together['uar']:.3f}, "
-        f"{together['clips']} clips"
+        f"  together: accuracy {together['accuracy']:.3f}, UAR {together['UAR']:.3f}, "
+        f"{together['clips']:.0f} clips"
     )
 
 
 def _audit(options: argparse.Namespace) -> int:
-    from avlib.evaluation import experiments
+    from avlib.evaluation import audit
 
     if options.seeds < 1:
         raise ValueError(f"--seeds {options.seeds}: should be 1 or more")
-    found = experiments.audit(options.folder, options.split, range(options.seeds))
+    found = audit.audit(options.folder, options.split, range(options.seeds))
     _write_json(options, found)
     _say(
         f"{found['measured_on']}: {found['rows']} {found['what']}, split by {options.split}, "
@@ -627,21 +630,10 @@ _EACH = {"each emotion": "label", "each actor": "actor"}
 def _score(options: argparse.Namespace) -> int:
     import pandas as pd
 
-    from avlib.evaluation import metrics
+    from avlib.evaluation import metrics, scoring
 
-    predictions = metrics.read_predictions(
-        options.predictions, labels_from=1 if options.labels is None else 0
-    )
-    found = {"all": metrics.summarise(predictions)}
-    if "fold" in predictions:
-        folds = dict(list(predictions.groupby("fold")))
-        found |= {f"fold {name}": metrics.summarise(fold) for name, fold in folds.items()}
-    if len(found) > 2:
-        common = [
-            metrics.majority(fold, predictions.loc[predictions["fold"] != name, "label"])
-            for name, fold in folds.items()
-        ]
-        found["always the most frequent of the other folds"] = metrics.summarise(pd.concat(common))
+    predictions = scoring.read(options.predictions, labels_from=1 if options.labels is None else 0)
+    found = scoring.summarise(predictions)
     parts = {name: metrics.accuracy_by(predictions, of) for name, of in _EACH.items()}
     _write_json(options, found | {name: part.to_dict("index") for name, part in parts.items()})
     actors = predictions["actor"].nunique()

@@ -30,9 +30,9 @@ from server import zenodo
 
 from avlib import features, files
 from avlib.corpus import archives, download, manifest, ravdess, verify
-from avlib.evaluation import experiments, metrics
+from avlib.evaluation import metrics, runner, scoring
 from avlib.features import action_units
-from avlib.learning import loaders, networks, splits, training, weights  # fmt: skip
+from avlib.learning import loaders, networks, splits, training
 
 LONGEST_S = 10
 MOST_BYTES = 10**9
@@ -133,7 +133,7 @@ def _easy() -> features.FeatureStore:
 def _train(folder: Path) -> str:
     store = _easy()
     cut = splits.split(store.rows, "clip", 0)
-    network = training.seeded(networks.AudioNetwork, seed=0)
+    network = networks.seeded(networks.AudioNetwork, seed=0)
     settings = training.Training(epochs=1)
     samples = loaders.to_device(store, cut.train)
     training.fit(network, samples, cut, settings, progress=False, keep=folder / "kept")
@@ -147,18 +147,18 @@ def _checkpoint(folder: Path) -> Path:
 
 
 def _weights(folder: Path) -> Path:
-    network = training.seeded(networks.AudioNetwork, seed=0)
-    weights.save(folder / "w.safetensors", dict(network.state_dict()), {"seed": 0})
+    network = networks.seeded(networks.AudioNetwork, seed=0)
+    training.save_weights(folder / "w.safetensors", dict(network.state_dict()), {"seed": 0})
     return folder / "w.safetensors"
 
 
 def _load(folder: Path, path: Path) -> str:
-    tensors, header = weights.load(path)
+    tensors, header = training.load_weights(path)
     return f"{header} {sorted((name, float(t.sum())) for name, t in tensors.items())}"
 
 
 def _run(folder: Path) -> Path:
-    run = {name: kind() for name, kind in experiments._RUN_FORM.items()} | {"kept_as": "abc"}
+    run = {name: kind() for name, kind in runner._RUN_FORM.items()} | {"kept_as": "abc"}
     files.seal(folder / "abc.json", run)
     return folder / "abc.json"
 
@@ -174,7 +174,7 @@ def _predictions(folder: Path) -> Path:
 
 
 def _score(folder: Path, path: Path) -> object:
-    return metrics.summarise(metrics.read_predictions(path))
+    return metrics.summarise(scoring.read(path))
 
 
 def _units(folder: Path) -> Path:
@@ -219,7 +219,7 @@ KINDS = {
     "weights": Kind(_weights, _load),
     "kept run": Kind(
         _run,
-        lambda folder, path: experiments._kept({"plan": path}, progress=False),
+        lambda folder, path: runner._kept({"plan": path}, progress=False),
         VALUES,
     ),
     "predictions": Kind(_predictions, _score, CELLS),

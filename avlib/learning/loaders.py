@@ -6,8 +6,6 @@ for.
 Taught in notebooks/03-unimodal-cnns.ipynb.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
@@ -34,55 +32,26 @@ def best_device() -> torch.device:
 
 @dataclass(frozen=True)
 class Samples:
-    """A store's features on a device, normalised.
+    """A store's features on a device. MFCCs and vectors are normalised; pairs are as they were."""
 
-    Attributes
-    ----------
-    mfcc : Tensor, shape (clips, 40) or (clips, 40, frames), float32
-        Normalised: each coefficient has mean 0 and standard deviation 1 over the training rows (or
-        as `to_device` was asked).
-    pairs : Tensor, shape (pairs, 64, 128, 3), uint8, or None
-    vectors : Tensor, shape (rows, action units), float32, or None
-        In place of pairs; normalised as the MFCCs are.
-    clip_of_row : Tensor, shape (rows,), int64
-        The clip whose MFCCs belong to each row.
-    label : Tensor, shape (rows,), int64
-        Emotion code less one: 0 neutral … 7 surprised.
-    image_mean, image_std : Tensor, shape (groups, 3, 1, 1), float32
-        Of each colour, on the 0–255 scale: one group, the training rows, or one an actor.
-    group_of_row : Tensor, shape (rows,), int64
-    corpus : str
-        What the features were made from: ``practice corpus`` or ``RAVDESS``.
-    """
-
-    mfcc: Tensor
-    pairs: Tensor | None
-    vectors: Tensor | None
-    clip_of_row: Tensor
-    label: Tensor
-    image_mean: Tensor
-    image_std: Tensor
-    group_of_row: Tensor
-    corpus: str
+    mfcc: Tensor  # (clips, 40) or (clips, 40, frames), float32: mean 0 and standard deviation 1
+    pairs: Tensor | None  # (pairs, 64, 128, 3), uint8
+    vectors: Tensor | None  # (rows, action units), float32, in place of pairs
+    clip_of_row: Tensor  # (rows,), int64: the clip whose MFCCs belong to each row
+    label: Tensor  # (rows,), int64: emotion code less one, 0 neutral … 7 surprised
+    image_mean: Tensor  # (groups, 3, 1, 1), float32, of each colour on the 0–255 scale:
+    image_std: Tensor  # one group, the training rows, or one for each actor
+    group_of_row: Tensor  # (rows,), int64
+    corpus: str  # practice corpus or RAVDESS
 
 
 class Batch(NamedTuple):
-    """What a network takes, and the true label: ``(batch, …)`` tensors on the device.
+    """What a network takes, and the true label, on the device."""
 
-    Attributes
-    ----------
-    mfcc : Tensor, shape (batch, 40) or (batch, 40, frames), float32
-    image : Tensor, shape (batch, 3, 64, 128), float32, channels last; or None
-        Or (batch, action units), from a store of vectors.
-    label : Tensor, shape (batch,), int64
-    present : Tensor, shape (batch, 2), float32, or None
-        1 where the joint classifier gets the sound (column 0) and the image (column 1), else 0.
-    """
-
-    mfcc: Tensor
-    image: Tensor | None
-    label: Tensor
-    present: Tensor | None = None
+    mfcc: Tensor  # (batch, 40) or (batch, 40, frames), float32
+    image: Tensor | None  # (batch, 3, 64, 128), float32, channels last; or (batch, action units)
+    label: Tensor  # (batch,), int64
+    present: Tensor | None = None  # (batch, 2), 1 where the joint classifier gets sound, image
 
 
 def to_device(
@@ -91,36 +60,17 @@ def to_device(
     device: torch.device | str | None = None,
     normalisation: Normalisation = "training",
 ) -> Samples:
-    """Copy a store to a device and normalise it.
+    """Copy a store to a device (`best_device` by default) and normalise it.
 
-    Parameters
-    ----------
-    store : FeatureStore
-    train_rows : ndarray of int64
-        Rows whose mean and standard deviation are used for all rows: to look at the others would
-        tell the network about the test set.
-    device : torch.device or str, optional
-        `best_device` by default.
-    normalisation : {"training", "actor", "neutral"}
-        Whose mean and standard deviation are taken. ``training``: the training rows. ``actor``:
-        each actor's own clips, whatever side they are on; no label is looked at. ``neutral``: the
-        mean of each actor's neutral clips, and the standard deviation of the training rows. The
-        second and third see other clips of the actor whom they are tested on, the third knows
-        which are neutral.
+    `normalisation` says whose mean and standard deviation are taken. ``training``: those of the
+    training rows, for to look at the others would tell the network about the test set. ``actor``:
+    each actor's own clips, whatever side they are on; no label is looked at. ``neutral``: the mean
+    of each actor's neutral clips, and the standard deviation of the training rows. The second and
+    third see other clips of the actor whom they are tested on; the third knows which are neutral.
 
-    Returns
-    -------
-    Samples
-
-    Raises
-    ------
-    ValueError
-        If there is no such normalisation, or an actor has no neutral clip.
-
-    Notes
-    -----
-    Source: Busso et al. 2013,
-    *Iterative feature normalization*, doi:10.1109/T-AFFC.2013.26, for the neutral clips.
+    Raises ValueError if there is no such normalisation, or an actor has no neutral clip. Source:
+    Busso et al. 2013, *Iterative feature normalization*, doi:10.1109/T-AFFC.2013.26, for the
+    neutral clips.
     """
     device = torch.device(device) if device is not None else best_device()
     pairs = None if store.pairs is None else torch.from_numpy(np.array(store.pairs)).to(device)
@@ -133,20 +83,7 @@ def normalise_again(
     train_rows: np.ndarray,
     normalisation: Normalisation = "training",
 ) -> Samples:
-    """The same store, normalised by other training rows; the pictures are shared, not copied.
-
-    Parameters
-    ----------
-    samples : Samples
-        Of this store.
-    store : FeatureStore
-    train_rows, normalisation
-        As in `to_device`.
-
-    Returns
-    -------
-    Samples
-    """
+    """The same store, normalised by other training rows; the pictures are shared, not copied."""
     return _normalised(store, train_rows, samples.pairs, samples.label.device, normalisation)
 
 
@@ -240,32 +177,19 @@ def _colours(moment: np.ndarray) -> Tensor:
 
 
 def class_matched(samples: Samples, rows: np.ndarray, generator: torch.Generator) -> Samples:
-    """Give each row the sound of a row of the same emotion, drawn without repetition.
+    """Give each of `rows`, of one side of a split, the sound of a row of the same emotion.
 
-    Parameters
-    ----------
-    samples : Samples
-    rows : ndarray of int64
-        The rows that exchange sounds among themselves; of one side of a split.
-    generator : torch.Generator
-
-    Returns
-    -------
-    Samples
-        The other rows are as they were.
-
-    Notes
-    -----
-    The paper wants sound and image of the same class; to mix them in training makes many more
-    pairings. In a test it flatters: what a pair's sound does not tell, another clip's may.
+    Each sound is drawn once; the other rows stay as they were. The paper wants sound and image of
+    the same class; to mix them in training makes many more pairings. In a test it flatters: what a
+    pair's sound does not tell, another clip's may.
     """
     rows = torch.from_numpy(rows)
     label = samples.label.cpu()[rows]
     clip_of_row = samples.clip_of_row.clone()
     for emotion in label.unique():
         same = rows[label == emotion]
-        dealt = same[torch.randperm(len(same), generator=generator)]
-        clip_of_row[same] = samples.clip_of_row[dealt]
+        drawn = same[torch.randperm(len(same), generator=generator)]
+        clip_of_row[same] = samples.clip_of_row[drawn]
     return replace(samples, clip_of_row=clip_of_row)
 
 
@@ -277,30 +201,13 @@ def batches(
     image: bool = True,
     modality_dropout: float = 0.0,
 ) -> Iterator[Batch]:
-    """Cut rows into batches.
+    """Cut rows into batches of `size`; the last one may be smaller.
 
-    Parameters
-    ----------
-    samples : Samples
-    rows : ndarray of int64
-        Which rows.
-    size : int
-        Rows in a batch; the last one may be smaller.
-    generator : torch.Generator, optional
-        Shuffles the rows; without it they keep their order.
-    image : bool
-        Whether to cut the images too; a network that hears alone need not wait for them.
-    modality_dropout : float
-        The share of rows, 0 to 0.5, that go without sound, and as many others without image.
-
-    Yields
-    ------
-    Batch
-
-    Notes
-    -----
-    A joint classifier that always gets both modalities soon leans on the one that is easier to
-    learn by heart. To take one away at random makes it use each; our decision, not the paper's.
+    A `generator` shuffles the rows; without it they keep their order. Without `image` no pictures
+    are cut: a network that hears alone need not wait for them. `modality_dropout` is the share of
+    rows, 0 to 0.5, that go without sound, and as many others without image: a joint classifier
+    that always gets both soon leans on the one that is easier to learn by heart, and to take one
+    away at random makes it use each. That is our decision, not the paper's.
     """
     rows = torch.from_numpy(rows)
     if generator is not None:
@@ -319,22 +226,12 @@ def batches(
 def drop_modalities(rows: int, share: float, generator: torch.Generator | None = None) -> Tensor:
     """Draw which modality each row goes without: sound, image or neither, never both.
 
-    Parameters
-    ----------
-    rows : int
-    share : float
-        Of the rows that go without sound, and as many without image; 0 to 0.5.
-    generator : torch.Generator, optional
-        PyTorch's own by default.
-
-    Returns
-    -------
-    Tensor, shape (rows, 2), float32
-        1 where a row has its sound (column 0) and its image (column 1), else 0.
-
-    Notes
-    -----
+    `share` of the rows, 0 to 0.5, go without sound, and as many without image. Returns
+    ``(rows, 2)`` float32, 1 where a row has its sound (column 0) and its image (column 1), else 0.
     Source: ModDrop, Neverova et al. 2016, arXiv:1501.00102.
+
+    >>> bool((drop_modalities(100, 0.5).sum(dim=1) == 1).all())
+    True
     """
     drawn = torch.rand(rows, generator=generator)
     return torch.stack([drawn >= share, drawn < 1 - share], dim=1).float()

@@ -8,10 +8,11 @@ in it, of shape ``(batch, 8)``. The entry named by ``network.decision`` is its p
 Taught in notebooks/03-unimodal-cnns.ipynb and notebooks/04-the-fusion-network.ipynb.
 """
 
-from __future__ import annotations
-
+import torch
 from torch import Tensor, cat, nn
 from torch.nn import functional
+
+from avlib.features.store import FeatureStore
 
 CLASSES = 8
 PAIR_SHAPE = (64, 128, 3)  # two frames side by side, red, green and blue
@@ -21,21 +22,12 @@ VECTOR_SIZE = 0.3  # root mean square of the numbers that a branch gives the cla
 class AudioCNN(nn.Module):
     """Two convolution layers, one max pool, flatten (paper, audio branch).
 
-    Parameters
-    ----------
-    mfcc_shape : tuple of int
-        ``(40,)`` for mean MFCCs: the kernels slide along the coefficients. ``(40, frames)``
-        for a sequence: the coefficients are channels and the kernels slide along time.
+    Of mean MFCCs, ``mfcc_shape`` (40,), the kernels slide along the coefficients; of a sequence,
+    (40, frames), the coefficients are channels and the kernels slide along time. Our decisions:
+    kernels of 5, 32 then 64 channels for the mean and 64 then 64 for the sequence, ReLU, pool of 4.
 
-    Attributes
-    ----------
-    dimension : int
-        Length of the vector that comes out: 640 for ``(40,)``.
-
-    Notes
-    -----
-    Our decisions: kernels of 5, 32 then 64 channels for the mean and 64 then 64 for the sequence,
-    ReLU, pool of 4.
+    >>> AudioCNN()(torch.zeros(2, 40)).shape
+    torch.Size([2, 640])
     """
 
     def __init__(self, mfcc_shape: tuple[int, ...] = (40,)) -> None:
@@ -45,11 +37,11 @@ class AudioCNN(nn.Module):
         else:
             channels, length, width = *mfcc_shape, 64
         self.layers = nn.Sequential(
-            nn.Conv1d(channels, width, kernel_size=5, padding=2),
+            nn.Conv1d(channels, width, kernel_size=5, padding=2),  # (32, 40)
             nn.ReLU(),
-            nn.Conv1d(width, 64, kernel_size=5, padding=2),
+            nn.Conv1d(width, 64, kernel_size=5, padding=2),  # (64, 40)
             nn.ReLU(),
-            nn.MaxPool1d(4),
+            nn.MaxPool1d(4),  # (64, 10)
             nn.Flatten(),
         )
         self.dimension = 64 * (length // 4)
@@ -62,20 +54,12 @@ class AudioCNN(nn.Module):
 class ImageCNN(nn.Module):
     """Two convolution layers, two max pools, flatten (paper, image branch).
 
-    Parameters
-    ----------
-    size : int
-        Height of a frame pair (pixels); it is twice as wide. A multiple of 16.
+    ``size`` is the height of a frame pair (pixels), a multiple of 16; it is twice as wide. Our
+    decisions: a 5 × 5 kernel with stride 2 and 16 channels, then 3 × 3 with 32, ReLU, pools of 2
+    and 4. The stride makes it four times cheaper on a laptop.
 
-    Attributes
-    ----------
-    dimension : int
-        Length of the vector that comes out: 1024 for 64 × 128 pairs.
-
-    Notes
-    -----
-    Our decisions: a 5 × 5 kernel with stride 2 and 16 channels, then 3 × 3 with 32, ReLU, pools of
-    2 and 4. The stride makes it four times cheaper on a laptop.
+    >>> ImageCNN()(torch.zeros(2, 3, 64, 128)).shape
+    torch.Size([2, 1024])
     """
 
     def __init__(self, size: int = 64) -> None:
@@ -99,58 +83,30 @@ class ImageCNN(nn.Module):
 class VectorMLP(nn.Module):
     """Two linear layers, for a face that is given as action units instead of a frame pair.
 
-    Parameters
-    ----------
-    length : int
-        How many action units.
-
-    Attributes
-    ----------
-    dimension : int
-        Length of the vector that comes out: 128.
-
-    Notes
-    -----
     It stands where the image CNN stands, so that all else stays as it is. Not in the paper.
     """
+
+    dimension = 128
 
     def __init__(self, length: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Linear(length, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU()
+            nn.Linear(length, 128), nn.ReLU(), nn.Linear(128, self.dimension), nn.ReLU()
         )
-        self.dimension = 128
 
     def forward(self, vector: Tensor) -> Tensor:
-        """``(batch, length)`` → ``(batch, dimension)``."""
+        """``(batch, length)`` → ``(batch, 128)``."""
         return self.layers(vector)
 
 
-def image_branch(image_shape: tuple[int, ...]) -> nn.Module:
-    """What looks at the face: the image CNN at frame pairs, an MLP at vectors.
-
-    Parameters
-    ----------
-    image_shape : tuple of int
-        ``(64, 128, 3)`` for frame pairs, ``(35,)`` for vectors of action units.
-
-    Returns
-    -------
-    `ImageCNN` or `VectorMLP`
-    """
+def image_branch(image_shape: tuple[int, ...]) -> ImageCNN | VectorMLP:
+    """The image CNN for frame pairs, ``(64, 128, 3)``; an MLP for action units, ``(35,)``."""
     return VectorMLP(*image_shape) if len(image_shape) == 1 else ImageCNN(image_shape[0])
 
 
 class DimensionMLP(nn.Sequential):
     """Bring the image vector to the audio vector's length (paper, equal dimension).
 
-    Parameters
-    ----------
-    dimension_in, dimension_out : int
-        Lengths of the vectors that go in and come out.
-
-    Notes
-    -----
     Our decisions: it stands on the image branch alone, with one hidden layer of 128.
     """
 
@@ -161,37 +117,22 @@ class DimensionMLP(nn.Sequential):
 
 
 def equal_size(vector: Tensor) -> Tensor:
-    """Bring vectors to mean 0 and one root mean square, each for itself.
+    """Bring vectors, ``(batch, dimension)``, to mean 0 and one root mean square, each for itself.
 
-    Parameters
-    ----------
-    vector : Tensor, shape (batch, dimension)
-
-    Returns
-    -------
-    Tensor, shape (batch, dimension)
-
-    Notes
-    -----
     Equal dimension is not equal say: the audio CNN's numbers are several times larger than the
     image MLP's, and the joint classifier would listen and hardly look. Our decision, with nothing
     to learn in it (layer normalisation, Ba et al. 2016, arXiv:1607.06450).
+
+    >>> equal_size(torch.tensor([[1.0, 3.0]]))
+    tensor([[-0.3000,  0.3000]])
     """
     return VECTOR_SIZE * functional.layer_norm(vector, vector.shape[1:])
 
 
 class Classifier(nn.Sequential):
-    """An MLP from a vector to eight logits, one for each emotion.
+    """An MLP from a vector to eight logits, one for each emotion; one hidden layer of 128 is ours.
 
-    Parameters
-    ----------
-    dimension : int
-        Length of the vector that goes in.
-
-    Notes
-    -----
-    Our decision: one hidden layer of 128. Softmax of the logits gives probabilities; the
-    loss takes the logits.
+    Softmax of the logits gives probabilities; the loss takes the logits.
     """
 
     def __init__(self, dimension: int) -> None:
@@ -199,13 +140,7 @@ class Classifier(nn.Sequential):
 
 
 class AudioNetwork(nn.Module):
-    """Emotion from sound alone: the audio CNN and a classifier.
-
-    Parameters
-    ----------
-    mfcc_shape : tuple of int
-        As `AudioCNN`.
-    """
+    """Emotion from sound alone: the audio CNN and a classifier."""
 
     decision = "audio"
     needs_image = False
@@ -223,13 +158,7 @@ class AudioNetwork(nn.Module):
 
 
 class ImageNetwork(nn.Module):
-    """Emotion from a frame pair alone: the image CNN and a classifier.
-
-    Parameters
-    ----------
-    image_shape : tuple of int
-        As `image_branch`.
-    """
+    """Emotion from a frame pair (or action units) alone: the image branch and a classifier."""
 
     decision = "image"
     needs_image = True
@@ -249,18 +178,13 @@ class ImageNetwork(nn.Module):
 class FusionNetwork(nn.Module):
     """Emotion from sound and picture: both branches, joined, with an auxiliary head each.
 
-    Parameters
-    ----------
-    mfcc_shape : tuple of int
-        As `AudioCNN`.
-    image_shape : tuple of int
-        As `image_branch`.
-
-    Notes
-    -----
     The joint classifier sees both branches' vectors, of one dimension; each auxiliary classifier
     sees its own branch alone, so its loss reaches that branch alone.
     Source: the paper's fusion and auxiliary-loss sections, with nothing added.
+
+    >>> logits = FusionNetwork()(torch.zeros(2, 40), torch.zeros(2, 3, 64, 128))
+    >>> {name: tuple(each.shape) for name, each in logits.items()}
+    {'joint': (2, 8), 'audio': (2, 8), 'image': (2, 8)}
     """
 
     decision = "joint"
@@ -300,13 +224,6 @@ class FusionNetwork(nn.Module):
 class BalancedFusionNetwork(FusionNetwork):
     """The fusion network with vectors of one size, so that neither modality has the louder say.
 
-    Parameters
-    ----------
-    mfcc_shape, image_shape
-        As `FusionNetwork`.
-
-    Notes
-    -----
     Our addition to the paper, as is the modality dropout that ``Training.preset("avlib")`` trains
     it with (see `loaders.batches`).
     """
@@ -315,3 +232,28 @@ class BalancedFusionNetwork(FusionNetwork):
         """As `FusionNetwork`, each vector brought to mean 0 and one root mean square."""
         heard, seen = super().vectors(mfcc, image)
         return equal_size(heard), equal_size(seen)
+
+
+def seeded(make: type[nn.Module], *arguments: object, seed: int) -> nn.Module:
+    """A network, ``make(*arguments)``, whose first weights depend on `seed` alone.
+
+    PyTorch's own random state is left as it was.
+    """
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.manual_seed(seed)
+        return make(*arguments)
+
+
+def make(name: str, store: FeatureStore, seed: int) -> nn.Module:
+    """The network of a name in `NETWORKS` that fits a store's features; see `seeded`."""
+    shapes = {"audio": [store.mfcc.shape[1:]], "image": [store.image_shape]}
+    both = shapes["audio"] + shapes["image"]
+    return seeded(NETWORKS[name], *shapes.get(name, both), seed=seed)
+
+
+NETWORKS = {
+    "audio": AudioNetwork,
+    "image": ImageNetwork,
+    "fusion": FusionNetwork,  # the paper's
+    "balanced": BalancedFusionNetwork,  # ours
+}

@@ -6,8 +6,6 @@ counts; the choice decides what an accuracy means.
 Taught in notebooks/05-the-accuracy-comparison.ipynb.
 """
 
-from __future__ import annotations
-
 import itertools
 import warnings
 from collections.abc import Sequence
@@ -42,79 +40,36 @@ PUBLISHED = {
 
 @dataclass(frozen=True)
 class Split:
-    """Row numbers of the three sides; they share no unit.
-
-    Attributes
-    ----------
-    train, validation, test : ndarray of int64
-        Row numbers, ascending.
-    unit : str
-        What was kept whole: ``pair``, ``clip``, ``take`` or ``actor``.
-    """
+    """Row numbers of the three sides, each int64 and ascending; they share no unit."""
 
     train: np.ndarray
     validation: np.ndarray
     test: np.ndarray
-    unit: str
+    unit: str  # what was kept whole: pair, clip, take or actor
 
 
 def split(rows: pd.DataFrame, unit: str, seed: int) -> Split:
     """Cut rows into train, validation and test: 80, 10 and 10 % of the units.
 
-    Units are dealt so that every side has the emotions, or for actors the sexes, in their
-    proportions. From eight actors on, validation and test hold men and women, which of few
-    actors is more than a tenth.
+    `rows` has the columns of `ravdess.index`, one row for each thing to train on
+    (`FeatureStore.rows`). Every side has the emotions, or for actors the sexes, in their
+    proportions. From eight actors on, validation and test hold men and women, which of few actors
+    is more than a tenth. Raises ValueError if there is no such unit, or too few of it for three
+    sides. Source: the paper's 80/10/10; what is counted is our decision.
 
-    Parameters
-    ----------
-    rows : DataFrame
-        One row for each thing to train on, with the columns of `ravdess.index`
-        (`FeatureStore.rows`).
-    unit : {"pair", "clip", "take", "actor"}
-        What is never cut apart.
-    seed : int
-
-    Returns
-    -------
-    Split
-
-    Raises
-    ------
-    ValueError
-        If there is no such unit, or too few of it for three sides.
-
-    Notes
-    -----
-    Source: the paper's 80/10/10; what is counted is our decision.
+    >>> rows = pd.DataFrame({"clip": list("abcdefghij"), "emotion": 1})
+    >>> made = split(rows, "clip", seed=0)
+    >>> len(made.train), len(made.validation), len(made.test)
+    (8, 1, 1)
     """
     return folds(rows, unit, _groups(_units(rows, unit)), seed)[0]
 
 
 def folds(rows: pd.DataFrame, unit: str, count: int, seed: int) -> list[Split]:
-    """Cut rows into folds: every unit is tested once.
+    """Cut rows into `count` folds, so that every unit is tested once (see `split`).
 
-    In each fold a tenth of what is not tested validates, or of few actors more, as in `split`.
-
-    Parameters
-    ----------
-    rows, unit, seed
-        As `split`.
-    count : int
-        How many folds.
-
-    Returns
-    -------
-    list of Split
-        One for each fold.
-
-    Raises
-    ------
-    ValueError
-        As `split`, or if there are more folds than units to test.
-
-    Notes
-    -----
-    Source: scikit-learn's `StratifiedKFold` deals the units.
+    In each fold a tenth of what is not tested validates, or of few actors more. Raises ValueError
+    as `split`, or if there are more folds than units.
     """
     units = _units(rows, unit)
     if not 2 <= count <= len(units):
@@ -126,27 +81,23 @@ def folds(rows: pd.DataFrame, unit: str, count: int, seed: int) -> list[Split]:
     return [_fold(rows, unit, units, side, seed) for side in tested]
 
 
+def cuts(rows: pd.DataFrame, unit: str, count: int | str | None, seed: int) -> list[Split]:
+    """One split (None), so many `folds`, or `published` ones by their name."""
+    if count is None:
+        return [split(rows, unit, seed)]
+    if isinstance(count, int):
+        return folds(rows, unit, count, seed)
+    if unit != "actor":
+        raise ValueError(f"folds: {count!r} keeps actors apart; choose the unit 'actor'")
+    return published(rows, count, seed)
+
+
 def published(rows: pd.DataFrame, name: str, seed: int) -> list[Split]:
-    """The folds of actors that others report on, for numbers that stand beside theirs.
+    """The folds of actors that others report on (`PUBLISHED`), to stand beside their numbers.
 
     Where actors are missing from the rows, a warning names them: each fold tests those of its
     actors that are there, and a fold without any is left out. Validation actors come from the
-    training side, as in `folds`.
-
-    Parameters
-    ----------
-    rows, seed
-        As `split`.
-    name : {"emobox", "luna-jimenez", "hicmae", "leave-one-out"}
-
-    Returns
-    -------
-    list of Split
-
-    Raises
-    ------
-    ValueError
-        If there are no such folds, or too few actors.
+    training side, as in `folds`. Raises ValueError if there are no such folds, or too few actors.
     """
     if name not in PUBLISHED:
         raise ValueError(f"folds: {name!r} is not known; choose from {', '.join(PUBLISHED)}")
@@ -182,19 +133,9 @@ def _fold(
 
 
 def check(rows: pd.DataFrame, split: Split) -> None:
-    """See that no unit stands on two sides of a split, and no row is lost.
+    """See that no unit stands on two sides of a split, from here or elsewhere, and no row is lost.
 
-    Parameters
-    ----------
-    rows : DataFrame
-        What was split.
-    split : Split
-        From here or from elsewhere.
-
-    Raises
-    ------
-    ValueError
-        Naming the first unit that crosses.
+    Raises ValueError that names the first unit that does.
     """
     numbers = _unit_numbers(rows, split.unit)
     sides = {name: getattr(split, name) for name in ("train", "validation", "test")}
@@ -209,48 +150,6 @@ def check(rows: pd.DataFrame, split: Split) -> None:
     used = sum(len(side) for side in sides.values())
     if used != len(rows):
         raise ValueError(f"split: it holds {used} of {len(rows)} rows; each belongs on one side")
-
-
-def leaks(rows: pd.DataFrame, split: Split) -> pd.Series:
-    """What the test side of a split has in common with what was trained on.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        As `split`; optionally with ``modality`` (01, 02 or 03, where each file is a row) and
-        ``digest`` (of the file's bytes).
-    split : Split
-
-    Returns
-    -------
-    Series
-        The share of test rows, 0–1, for which the training side holds *another row of the same
-        clip*, *its twin in another modality*, *the same bytes*, *the other repetition* of the take,
-        and *the same actor*. Missing where the rows do not say.
-    """
-    train, test = rows.iloc[split.train], rows.iloc[split.test]
-
-    def share(same: list[str], other: str | None = None) -> float:
-        """Of test rows, those for which a row in train is the same in this, but not in that."""
-        columns = [*same, other] if other else same
-        if not set(columns) <= set(rows.columns):
-            return np.nan
-        known = train[columns].drop_duplicates()
-        met = test[columns].reset_index().merge(known, on=same, suffixes=("", " in train"))
-        if other:
-            met = met[met[other] != met[f"{other} in train"]]
-        return met["index"].nunique() / len(test)
-
-    file = ["clip", "modality"] if "modality" in rows.columns else ["clip"]
-    return pd.Series(
-        {
-            "another row of the same clip": share(file),
-            "its twin in another modality": share(["clip"], "modality"),
-            "the same bytes": share(["digest"]),
-            "the other repetition": share(UNITS["take"], "repetition"),
-            "the same actor": share(["actor"]),
-        }
-    )
 
 
 def _unit_numbers(rows: pd.DataFrame, unit: str) -> np.ndarray:

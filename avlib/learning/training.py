@@ -5,25 +5,24 @@ the joint loss plus the sum of the two auxiliary losses.
 Taught in notebooks/03-unimodal-cnns.ipynb and notebooks/04-the-fusion-network.ipynb.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import math
 import warnings
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 import pandas as pd
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as as_safetensors
 from torch import Tensor, nn
 from torch.nn import functional
 from tqdm.auto import tqdm
 
 from avlib import files
-from avlib.learning import weights
 from avlib.learning.loaders import Samples, batches, class_matched
 from avlib.learning.splits import Split
 
@@ -32,45 +31,22 @@ from avlib.learning.splits import Split
 class Training:
     """How to train; the defaults are the paper's, ``preset("paper")``.
 
-    Attributes
-    ----------
-    epochs : int
-        Passes over the training rows.
-    learning_rate, momentum : float
-        Of stochastic gradient descent.
-    batch : int
-        Rows in a batch.
-    audio_weight, image_weight : float
-        Of the auxiliary losses; the joint loss has weight 1.
-    modality_dropout : float
-        The share of rows that the joint classifier learns from without sound, and as many
-        without image; see `loaders.batches`.
-    pairing : {"clip", "class"}
-        Whose sound a row is trained with: its own clip's, or, drawn anew in each epoch, one of any
-        training clip of the same emotion; see `loaders.class_matched`.
-    seed : int
-        For the network's first weights and the order of the rows.
-
-    Raises
-    ------
-    ValueError
-        If a setting is out of its range; names it.
-
-    Notes
-    -----
-    Source: the paper gives SGD, momentum and 30 epochs; what it leaves open (learning rate, batch,
-    weights) is our decision. Modality dropout is an addition to the paper.
+    The paper gives SGD, momentum and 30 epochs; what it leaves open (learning rate, batch, weights)
+    is our decision. Modality dropout is an addition to the paper. Raises ValueError if a setting is
+    out of its range.
     """
 
     epochs: int = 30
     learning_rate: float = 0.01
     momentum: float = 0.9
-    batch: int = 64
-    audio_weight: float = 1.0
+    batch: int = 64  # rows
+    audio_weight: float = 1.0  # of the auxiliary losses; the joint loss has weight 1
     image_weight: float = 1.0
-    modality_dropout: float = 0.0
+    modality_dropout: float = 0.0  # 0 to 0.5; see `loaders.batches`
+    # Whose sound a row is trained with: its own clip's, or, drawn anew in each epoch, one of any
+    # training clip of the same emotion; see `loaders.class_matched`.
     pairing: Literal["clip", "class"] = "clip"
-    seed: int = 0
+    seed: int = 0  # of the first weights and the order of the rows
 
     def __post_init__(self) -> None:
         for name, least, most in (
@@ -83,18 +59,18 @@ class Training:
                 raise ValueError(f"{name}: should be {least:g} to {most:g}, got {value}")
 
     @classmethod
-    def preset(cls, name: str) -> Training:
-        """The settings called ``paper``, with nothing added, or ``avlib``, with modality dropout.
-
-        Raises
-        ------
-        ValueError
-            If there is no preset of that name.
-        """
+    def preset(cls, name: str) -> Self:
+        """The settings called ``paper``, with nothing added, or ``avlib``: modality dropout."""
         presets = {"paper": cls(), "avlib": cls(modality_dropout=0.25)}
         if name not in presets:
             raise ValueError(f"training: there is no {name!r}; choose from {', '.join(presets)}")
         return presets[name]
+
+    def for_network(self, name: str) -> Self:
+        """These settings; for our ``balanced`` network, with the modality dropout of ``avlib``."""
+        if name != "balanced":
+            return self
+        return replace(self, modality_dropout=self.preset("avlib").modality_dropout)
 
     def weight(self, network: nn.Module, classifier: str) -> float:
         """The weight of one classifier's loss: 1 for the one that decides."""
@@ -103,46 +79,10 @@ class Training:
         return {"audio": self.audio_weight, "image": self.image_weight}[classifier]
 
 
-def seeded(make: type[nn.Module], *arguments: object, seed: int) -> nn.Module:
-    """Make a network whose first weights depend on the seed alone.
-
-    Parameters
-    ----------
-    make : type
-        `AudioNetwork`, `ImageNetwork` or `FusionNetwork`.
-    *arguments
-        What it takes.
-    seed : int
-
-    Returns
-    -------
-    nn.Module
-
-    Notes
-    -----
-    PyTorch's own random state is left as it was.
-    """
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        torch.manual_seed(seed)
-        return make(*arguments)
-
-
 def losses(logits: dict[str, Tensor], label: Tensor) -> dict[str, Tensor]:
-    """The cross-entropy of each classifier of a network.
+    """The cross-entropy of each classifier of a network, averaged over the batch.
 
-    Parameters
-    ----------
-    logits : dict of Tensor, each of shape (batch, 8)
-        What the network returned.
-    label : Tensor, shape (batch,), int64
-
-    Returns
-    -------
-    dict of Tensor
-        One number for each classifier, averaged over the batch.
-
-    Notes
-    -----
+    `logits` are what the network returned, each ``(batch, 8)``; `label` is ``(batch,)`` int64.
     Source: the paper's auxiliary-loss section.
     """
     return {name: functional.cross_entropy(each.float(), label) for name, each in logits.items()}
@@ -151,8 +91,6 @@ def losses(logits: dict[str, Tensor], label: Tensor) -> dict[str, Tensor]:
 def total_loss(network: nn.Module, each: dict[str, Tensor], settings: Training) -> Tensor:
     """Joint loss + weighted audio and image losses; of a unimodal network, its one loss.
 
-    Notes
-    -----
     Source: the paper, total = joint + (audio + image).
     """
     return sum(settings.weight(network, name) * loss for name, loss in each.items())
@@ -161,17 +99,7 @@ def total_loss(network: nn.Module, each: dict[str, Tensor], settings: Training) 
 def bfloat16_on_gpu(device: torch.device) -> torch.autocast:
     """Where the GPU computes with 16-bit numbers natively, let it; elsewhere change nothing.
 
-    Parameters
-    ----------
-    device : torch.device
-
-    Returns
-    -------
-    torch.autocast
-        To be used in a ``with``. Weights, losses and sums stay float32.
-
-    Notes
-    -----
+    To be used in a ``with``. Weights, losses and sums stay float32.
     Source: Kalamkar et al. 2019, arXiv:1905.12322.
     """
     return torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device))
@@ -190,33 +118,16 @@ def fit(
     progress: bool = True,
     keep: Path | None = None,
 ) -> pd.DataFrame:
-    """Train a network in place; the weights of the last epoch stay.
+    """Train a network in place on ``split.train``; the weights of the last epoch stay.
 
-    Parameters
-    ----------
-    network : nn.Module
-        `AudioNetwork`, `ImageNetwork` or `FusionNetwork`.
-    samples : Samples
-    split : Split
-        Trains on ``split.train``, watches ``split.validation``, never looks at the test side.
-    settings : Training
-    progress : bool
-        Show a bar.
-    keep : Path, optional
-        Folder for a checkpoint after each epoch. The same call, made again after the process was
-        killed, goes on from there, and on a processor ends in the same bits. A finished training
-        leaves none.
+    Returns the history, one row for each epoch, side (``train``, ``validation``) and classifier:
+    ``epoch`` (from 1), ``side``, ``classifier``, ``loss``, ``accuracy`` (0–1, over rows). The
+    training side is measured while the weights move; the test side is never looked at. No epoch is
+    picked: choosing the best by any side flatters that side.
 
-    Returns
-    -------
-    DataFrame
-        The history, one row for each epoch, side (``train``, ``validation``) and classifier:
-        ``epoch`` (from 1), ``side``, ``classifier``, ``loss``, ``accuracy`` (0–1, over rows). The
-        training side is measured while the weights move.
-
-    Notes
-    -----
-    No epoch is picked: choosing the best by any side flatters that side.
+    `keep` is a folder for a checkpoint after each epoch. The same call, made again after the
+    process was killed, goes on from there, and on a processor ends in the same bits. A finished
+    training leaves none.
     """
     network.to(samples.label.device, memory_format=torch.channels_last)
     optimiser = torch.optim.SGD(
@@ -233,9 +144,8 @@ def fit(
     for epoch in bar:
         network.train()
         tally = _Tally()
-        paired = samples
-        if settings.pairing == "class":
-            paired = class_matched(samples, split.train, order)
+        matched = settings.pairing == "class"
+        paired = class_matched(samples, split.train, order) if matched else samples
         for batch in batches(
             paired, split.train, settings.batch, order, network.needs_image, modality_dropout
         ):
@@ -288,12 +198,12 @@ class _Checkpoint:
         for number, state in self.optimiser.state_dict()["state"].items():
             tensors[f"momentum.{number}"] = state["momentum_buffer"]
         tensors["order"] = self.order.get_state()
-        weights.save(self.path, tensors, {"epoch": epoch, "history": history})
+        save_weights(self.path, tensors, {"epoch": epoch, "history": history})
 
     def resume(self) -> tuple[int, list[dict[str, object]]]:
         """How many epochs are done, and their history."""
         try:
-            tensors, header = weights.load(self.path)
+            tensors, header = load_weights(self.path)
         except FileNotFoundError:
             return 0, []
         except files.DamagedError as error:
@@ -348,19 +258,7 @@ def _accuracy(history: list[dict[str, object]], classifier: str) -> float:
 
 @torch.no_grad()
 def predict(network: nn.Module, samples: Samples, rows: np.ndarray) -> np.ndarray:
-    """What a trained network thinks of each row.
-
-    Parameters
-    ----------
-    network : nn.Module
-    samples : Samples
-    rows : ndarray of int64
-
-    Returns
-    -------
-    ndarray, shape (rows, 8), float32
-        Natural logarithm of the probability of each emotion; ``exp`` of a row sums to one.
-    """
+    """The log-probability of each emotion, ``(rows, 8)`` float32, for each of `rows`."""
     network.eval()
     found = [
         functional.log_softmax(network(batch.mfcc, batch.image)[network.decision], dim=1)
@@ -376,3 +274,44 @@ def digest(network: nn.Module) -> str:
         fingerprint.update(name.encode())
         fingerprint.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return fingerprint.hexdigest()
+
+
+def save_weights(path: str | Path, tensors: dict[str, Tensor], header: dict[str, object]) -> None:
+    """Write tensors (a ``state_dict()``, say) and what is to be known of them, whole or not at all.
+
+    The file is safetensors, whose header is plain JSON: nothing is unpickled. Raises OSError that
+    names the file if it cannot be written.
+    """
+    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    told = json.dumps(header)
+    sealed = {"avlib": told, "digest": _seal(whole, told)}
+    files.save(Path(path), as_safetensors(whole, sealed))
+
+
+def _seal(tensors: dict[str, Tensor], header: str) -> str:
+    found = hashlib.sha256(header.encode())
+    for name, tensor in sorted(tensors.items()):
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        found.update(tensor.reshape(-1).view(torch.uint8).numpy())
+    return found.hexdigest()
+
+
+def load_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, object]]:
+    """Read the tensors, on the processor, and the header that `save_weights` wrote.
+
+    Raises FileNotFoundError, or `files.DamagedError` if the file is damaged or of something else.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    try:
+        with safe_open(path, "pt") as file:
+            told = file.metadata()
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if told["digest"] != _seal(tensors, told["avlib"]):
+            raise ValueError("changed since it was written")
+        return tensors, json.loads(told["avlib"])
+    except (SafetensorError, TypeError, KeyError, ValueError, RuntimeError) as error:
+        raise files.DamagedError(
+            f"{path}: cannot be read as weights of this course ({error}); remove the file"
+        ) from error

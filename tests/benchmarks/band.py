@@ -14,8 +14,8 @@ import torch
 
 from avlib import course, features
 from avlib.corpus import ravdess
-from avlib.evaluation import experiments, metrics
-from avlib.learning import loaders, splits, training
+from avlib.evaluation import metrics
+from avlib.learning import loaders, networks, splits, training
 
 NETWORKS = ("audio", "image", "balanced")
 SEEDS = range(5)
@@ -33,8 +33,8 @@ def accuracies(name: str, store: features.FeatureStore, device: torch.device | s
     samples = loaders.to_device(store, split.train, device)
     found = []
     for seed in SEEDS:
-        network = experiments.make_network(name, store, seed)
-        settings = experiments.settings_of(name, training.Training(seed=seed))
+        network = networks.make(name, store, seed)
+        settings = training.Training(seed=seed).for_network(name)
         training.fit(network, samples, split, settings, progress=False)
         logs = training.predict(network, samples, split.test)
         predictions = metrics.prediction_table(store, split.test, logs)

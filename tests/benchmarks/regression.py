@@ -16,12 +16,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from avlib.evaluation import experiments, metrics
+from avlib.evaluation import metrics, runner
 from avlib.features import FeatureStore
 from avlib.learning import loaders, splits
 
 STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3, 1, 3)
-NETWORK_BESIDE = dict(zip(experiments.REGRESSIONS, ("audio", "image", "balanced"), strict=True))
+NETWORK_BESIDE = dict(zip(runner.REGRESSIONS, ("audio", "image", "balanced"), strict=True))
 
 
 def regressions(store: FeatureStore, name: str, result: dict) -> dict[str, pd.DataFrame]:
@@ -34,7 +34,7 @@ def regressions(store: FeatureStore, name: str, result: dict) -> dict[str, pd.Da
             )
             sound = samples.mfcc if samples.mfcc.ndim == 2 else samples.mfcc.mean(dim=2)
             modalities = {"sound": sound[samples.clip_of_row], "face": samples.vectors}
-            given = [modalities[each] for each in experiments.REGRESSIONS[name]]
+            given = [modalities[each] for each in runner.REGRESSIONS[name]]
             rows, label = torch.cat(given, dim=1).numpy(), samples.label.numpy()
             fitted, seen = {}, {}
             for strength in STRENGTHS:

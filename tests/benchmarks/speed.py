@@ -36,9 +36,9 @@ from torch import nn
 from avlib import course, features, files
 from avlib.corpus import manifest, ravdess
 from avlib.corpus.ravdess import ClipName
-from avlib.evaluation import experiments, metrics
+from avlib.evaluation import metrics
 from avlib.features import FeatureStore, Recipe, video
-from avlib.learning import loaders, splits, training
+from avlib.learning import loaders, networks, splits, training
 
 # A process of its own, so that its peak of memory is its own.
 _GROWTH_PROGRAM = """
@@ -275,14 +275,14 @@ def fusion(store: FeatureStore, repeats: int, epochs: int) -> list[Row]:
 
         def ours() -> None:
             seed = next(seeds["ours"])
-            network = experiments.make_network("balanced", store, seed)
+            network = networks.make("balanced", store, seed)
             settings = replace(training.Training.preset("avlib"), epochs=epochs, seed=seed)
             training.fit(network, samples, split, settings, progress=False)
             found["ours"].append(accuracy(network))
 
         def dataloader() -> None:
             seed = next(seeds["reference"])
-            network = experiments.make_network("balanced", store, seed)
+            network = networks.make("balanced", store, seed)
             torch.manual_seed(seed)
             train, validation = split.train, split.validation
             common.fit(network, on_cpu, train, validation, Path(place), epochs, device)

@@ -33,7 +33,7 @@ def train(seconds: float) -> None:
 
     from avlib.learning import networks, training
 
-    network = training.seeded(networks.ImageNetwork, (64, 128, 3), seed=0)
+    network = networks.seeded(networks.ImageNetwork, (64, 128, 3), seed=0)
     network.to(memory_format=torch.channels_last)
     optimiser = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9)
     picture = torch.rand(64, 64, 128, 3).permute(0, 3, 1, 2)

@@ -95,7 +95,9 @@ class TestEveryLesson:
     def test_has_the_set_up_cell_that_all_share(self, notebook: Path) -> None:
         first = sources(notebook, "code")[0]
         assert first.startswith(SET_UP)
-        assert first == sources(NOTEBOOKS[0], "code")[0]
+        if notebook == NOTEBOOKS[0]:  # which opens on a handful of clips
+            first = re.sub(r", few=True\)  # .*", ")", first)
+        assert first == sources(NOTEBOOKS[1], "code")[0]
 
     def test_has_one_title_and_headings_without_gaps(self, notebook: Path) -> None:
         levels = [len(marks) for marks in re.findall(r"^(#+) ", prose(notebook), re.M)]

@@ -122,7 +122,7 @@ def test_every_filter_of_the_first_layer_can_be_looked_at(samples: loaders.Sampl
 def test_muting_leaves_the_image_head_as_it_was(
     easy: features.FeatureStore, samples: loaders.Samples
 ) -> None:
-    network = training.seeded(networks.FusionNetwork, seed=0)
+    network = networks.seeded(networks.FusionNetwork, seed=0)
     split = splits.split(easy.rows, "clip", seed=0)
     training.fit(network, samples, split, training.Training(epochs=4), progress=False)
     probe = widgets.fusion_probe(network, samples, [0, 5])

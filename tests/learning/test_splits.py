@@ -231,36 +231,3 @@ def test_published_folds_of_fewer_actors_test_those_that_are_there() -> None:
 def test_unknown_folds_are_refused_with_the_known_ones(full: pd.DataFrame) -> None:
     with pytest.raises(ValueError, match=r"'mine'.*emobox, luna-jimenez, hicmae, leave-one-out"):
         splits.published(full, "mine", 0)
-
-
-def test_leaks_are_what_a_hand_counts() -> None:
-    names = {
-        "train": ["01-01-03-01-01-01-01", "01-01-04-01-01-02-01", "01-01-05-01-01-01-02"],
-        "test": [
-            "02-01-03-01-01-01-01",  # the twin of the first
-            "01-01-04-01-01-01-01",  # the other repetition of the second
-            "01-01-05-02-01-01-02",  # the actor of the third
-            "01-01-05-01-01-01-03",  # a stranger, with the bytes of the third
-        ],
-    }
-    parsed = [ravdess.ClipName.parse(name) for side in names.values() for name in side]
-    rows = pd.DataFrame([vars(name) | {"clip": name.clip, "digest": str(name)} for name in parsed])
-    rows.loc[6, "digest"] = rows.loc[2, "digest"]
-    found = splits.leaks(rows, Split(np.arange(3), np.array([], int), np.arange(3, 7), "pair"))
-    assert found.to_dict() == {
-        "another row of the same clip": 0,
-        "its twin in another modality": 1 / 4,
-        "the same bytes": 1 / 4,
-        "the other repetition": 1 / 4,
-        "the same actor": 3 / 4,
-    }
-
-
-def test_leaks_that_rows_cannot_tell_are_missing(full: pd.DataFrame) -> None:
-    rows = full.drop(columns="modality")
-    found = splits.leaks(rows, splits.split(rows, "actor", 0))
-    assert found.dropna().to_dict() == {
-        "another row of the same clip": 0,
-        "the other repetition": 0,
-        "the same actor": 0,
-    }

@@ -13,7 +13,7 @@ from media import store_of
 from torch import nn
 
 from avlib.features import FeatureStore
-from avlib.learning import loaders, networks, splits, training, weights
+from avlib.learning import loaders, networks, splits, training
 from avlib.learning.training import Training
 
 BRIEF = Training(epochs=2, batch=32)
@@ -23,7 +23,7 @@ def trained(
     store: FeatureStore, settings: Training = BRIEF, make: type[nn.Module] = networks.FusionNetwork
 ) -> tuple[nn.Module, pd.DataFrame]:
     cut = splits.split(store.rows, "actor", 0)
-    network = training.seeded(make, seed=settings.seed)
+    network = networks.seeded(make, seed=settings.seed)
     samples = loaders.to_device(store, cut.train, "cpu")
     return network, training.fit(network, samples, cut, settings, progress=False)
 
@@ -36,7 +36,7 @@ def losses_of(network: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def test_the_total_loss_is_joint_plus_audio_plus_image() -> None:
-    network = training.seeded(networks.FusionNetwork, seed=0)
+    network = networks.seeded(networks.FusionNetwork, seed=0)
     each = losses_of(network)
     total = training.total_loss(network, each, Training())
     torch.testing.assert_close(total, each["joint"] + (each["audio"] + each["image"]))
@@ -44,7 +44,7 @@ def test_the_total_loss_is_joint_plus_audio_plus_image() -> None:
 
 @pytest.mark.parametrize(("audio", "image"), [(0.0, 0.0), (0.5, 2.0)])
 def test_the_auxiliary_losses_are_weighted(audio: float, image: float) -> None:
-    network = training.seeded(networks.FusionNetwork, seed=0)
+    network = networks.seeded(networks.FusionNetwork, seed=0)
     each = losses_of(network)
     settings = Training(audio_weight=audio, image_weight=image)
     wanted = each["joint"] + audio * each["audio"] + image * each["image"]
@@ -53,7 +53,7 @@ def test_the_auxiliary_losses_are_weighted(audio: float, image: float) -> None:
 
 @pytest.mark.parametrize("make", [networks.AudioNetwork, networks.ImageNetwork])
 def test_a_network_of_one_branch_has_its_one_loss_unweighted(make: type[nn.Module]) -> None:
-    network = training.seeded(make, seed=0)
+    network = networks.seeded(make, seed=0)
     each = losses_of(network)
     total = training.total_loss(network, each, Training(audio_weight=0.1, image_weight=0.1))
     torch.testing.assert_close(total, each[network.decision])
@@ -72,13 +72,13 @@ def test_the_same_seed_gives_the_same_weights_and_history(easy: FeatureStore) ->
 
 
 def test_the_seed_decides_the_first_weights_and_the_order(easy: FeatureStore) -> None:
-    first, other = (training.seeded(networks.AudioNetwork, seed=seed) for seed in (0, 1))
+    first, other = (networks.seeded(networks.AudioNetwork, seed=seed) for seed in (0, 1))
     assert training.digest(first) != training.digest(other)
     cut = splits.split(easy.rows, "actor", 0)
     samples = loaders.to_device(easy, cut.train, "cpu")
     ends = set()
     for seed in (0, 1):
-        network = training.seeded(networks.AudioNetwork, seed=0)
+        network = networks.seeded(networks.AudioNetwork, seed=0)
         training.fit(network, samples, cut, replace(BRIEF, seed=seed), progress=False)
         ends.add(training.digest(network))
     assert len(ends) == 2
@@ -104,14 +104,14 @@ def test_making_a_network_leaves_the_random_state_alone() -> None:
     torch.manual_seed(5)
     wanted = torch.rand(3)
     torch.manual_seed(5)
-    training.seeded(networks.FusionNetwork, seed=0)
+    networks.seeded(networks.FusionNetwork, seed=0)
     torch.testing.assert_close(torch.rand(3), wanted, rtol=0, atol=0)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 def test_making_a_network_leaves_the_random_state_of_the_gpu_alone() -> None:
     before = torch.cuda.get_rng_state()
-    training.seeded(networks.FusionNetwork, seed=0)
+    networks.seeded(networks.FusionNetwork, seed=0)
     assert torch.equal(torch.cuda.get_rng_state(), before)
 
 
@@ -193,9 +193,9 @@ def test_answers_are_log_probabilities_in_the_order_of_the_rows(easy: FeatureSto
 
 
 def test_the_digest_sees_a_single_bit() -> None:
-    network = training.seeded(networks.AudioNetwork, seed=0)
+    network = networks.seeded(networks.AudioNetwork, seed=0)
     before = training.digest(network)
-    assert training.digest(training.seeded(networks.AudioNetwork, seed=0)) == before
+    assert training.digest(networks.seeded(networks.AudioNetwork, seed=0)) == before
     first = next(network.parameters())
     with torch.no_grad():
         first.view(-1)[0] = torch.nextafter(first.view(-1)[0], torch.tensor(9.0))
@@ -212,7 +212,7 @@ def kept(
 ) -> tuple[str, pd.DataFrame]:
     """A training from the first weights on, or from where its checkpoint left off."""
     torch.set_num_threads(threads)  # bits depend on it
-    network = training.seeded(make, seed=0)
+    network = networks.seeded(make, seed=0)
     history = training.fit(network, samples, cut, settings, False, keep)
     return training.digest(network), history
 
@@ -238,7 +238,7 @@ def test_a_killed_training_goes_on_and_ends_in_the_same_bits(
     training_elsewhere.kill()
     training_elsewhere.join()
     (checkpoint,) = tmp_path.glob("*.safetensors")
-    _, header = weights.load(checkpoint)
+    _, header = training.load_weights(checkpoint)
     assert 1 <= header["epoch"] < settings.epochs
     again, continued = kept(*arguments)
     assert again == wanted
@@ -253,7 +253,7 @@ def test_a_checkpoint_is_found_by_its_own_training_alone(
     samples = loaders.to_device(easy, cut.train, "cpu")
     monkeypatch.setattr(Path, "unlink", lambda path, missing_ok=False: None)  # leave them there
     for settings in (Training(epochs=1), Training(epochs=1, seed=1), Training(epochs=2)):
-        network = training.seeded(networks.AudioNetwork, seed=0)
+        network = networks.seeded(networks.AudioNetwork, seed=0)
         history = training.fit(network, samples, cut, settings, False, tmp_path)
         assert history["epoch"].max() == settings.epochs
     assert len(list(tmp_path.glob("*.safetensors"))) == 3
@@ -278,9 +278,9 @@ def test_a_damaged_checkpoint_is_named_and_the_training_starts_anew(
 ) -> None:
     cut = splits.split(easy.rows, "clip", 0)
     samples = loaders.to_device(easy, cut.train)
-    whole = training.seeded(networks.AudioNetwork, seed=0)
+    whole = networks.seeded(networks.AudioNetwork, seed=0)
     training.fit(whole, samples, cut, BRIEF, progress=False)
-    stopped = training.seeded(networks.AudioNetwork, seed=0)
+    stopped = networks.seeded(networks.AudioNetwork, seed=0)
     with monkeypatch.context() as patch:
         patch.setattr(Path, "unlink", lambda *_, **__: None)  # the last checkpoint stays
         training.fit(stopped, samples, cut, BRIEF, progress=False, keep=tmp_path)
@@ -288,7 +288,39 @@ def test_a_damaged_checkpoint_is_named_and_the_training_starts_anew(
     content = bytearray(kept.read_bytes())
     content[-9] ^= 1
     kept.write_bytes({"flip": bytes(content), "cut": content[:-40], "empty": b""}[damage])
-    again = training.seeded(networks.AudioNetwork, seed=0)
+    again = networks.seeded(networks.AudioNetwork, seed=0)
     with pytest.warns(UserWarning, match=rf"{kept.name}: .*starts anew"):
         training.fit(again, samples, cut, BRIEF, progress=False, keep=tmp_path)
     assert training.digest(again) == training.digest(whole)
+
+
+def test_weights_come_back_bit_for_bit_with_their_header(tmp_path: Path) -> None:
+    network = networks.seeded(networks.FusionNetwork, seed=3)
+    network.to(memory_format=torch.channels_last)
+    header = {"accuracy": 0.5, "history": [{"epoch": 1, "side": "train"}]}
+    training.save_weights(tmp_path / "fusion.safetensors", network.state_dict(), header)
+    found, said = training.load_weights(tmp_path / "fusion.safetensors")
+    other = networks.seeded(networks.FusionNetwork, seed=4)
+    other.load_state_dict(found)
+    assert training.digest(other) == training.digest(network)
+    assert said == header
+
+
+def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "audio.safetensors"
+    with pytest.raises(FileNotFoundError, match=r"audio\.safetensors"):
+        training.load_weights(path)
+    training.save_weights(path, {"one": torch.ones(50)}, {})
+    whole = path.read_bytes()
+    flipped = whole[:-5] + bytes([whole[-5] ^ 1]) + whole[-4:]
+    other = whole.replace(b'"avlib":"{}"', b'"avlib":"[]"')
+    assert other != whole
+    for damaged in (b"", whole[:-3], flipped, other, b"<html>404</html>", b"\x80\x04pickled"):
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"audio\.safetensors: cannot be read"):
+            training.load_weights(path)
+    from safetensors.torch import save_file
+
+    save_file({"one": torch.ones(1)}, path)  # of another program
+    with pytest.raises(ValueError, match=r"audio\.safetensors: cannot be read"):
+        training.load_weights(path)
