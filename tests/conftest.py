@@ -9,6 +9,7 @@ import hypothesis
 import numpy as np
 import pandas as pd
 import pytest
+import size
 from media import store_of, table, write_clip
 from shown import NOTEBOOKS, cells, exercises
 
@@ -115,7 +116,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """The lessons in numbers, where tests counted something of them."""
+    """The size of avlib, and the lessons in numbers, where tests counted something of them."""
+    terminalreporter.write_line(size.report())
     counted = {path.name[:2]: {"cells": len(cells(path)), "exercises": 0} for path in NOTEBOOKS}
     for exercise in exercises():
         counted[f"{int(exercise.number[0]):02d}"]["exercises"] += 1

@@ -1,6 +1,8 @@
 """The package itself: what importing it does, and does not do."""
 
 import ast
+import doctest
+import importlib
 import os
 import re
 import subprocess
@@ -9,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import size
 
 import avlib
 
@@ -92,3 +95,27 @@ def test_an_mfcc_needs_neither_downloads_nor_tables() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_every_file_and_every_function_can_be_taken_in_at_once() -> None:
+    long = {
+        name: lines
+        for found, kind in ((size.files(), "file"), (size.functions(), "function"))
+        for name, lines in found.items()
+        if lines > size.MOST_LINES[kind]
+    }
+    assert not long
+
+
+EXAMPLES = [
+    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    for path in sorted((ROOT / "avlib").rglob("*.py"))
+    if ">>> " in path.read_text("utf-8")
+]
+
+
+@pytest.mark.parametrize("module", EXAMPLES)
+def test_the_examples_in_docstrings_run(module: str) -> None:
+    found = doctest.testmod(importlib.import_module(module))
+    assert found.attempted
+    assert not found.failed
