@@ -345,9 +345,9 @@ def _download(options: argparse.Namespace) -> int:
     channels = [name for name in ("speech", "song") if getattr(options, name)] or ["speech"]
     kinds = [name for name in ("audio", "video") if getattr(options, name)]
     actors = _numbers(options.actors)
-    names = manifest.select(channels, kinds, actors)
+    wanted = manifest.select(channels, kinds, actors)
     folder = options.out or course.data_folder()
-    work = download.plan(names, actors, folder, host, options.keep_archives)
+    work = download.plan(wanted, actors, folder, host, options.keep_archives)
     _say(work, download.LICENSE, sep="\n")
     if work.archives:
         if not options.accept_license and not _agrees():

@@ -22,8 +22,7 @@ class DamagedError(ValueError):
 def save(path: Path, content: bytes) -> None:
     """Write a file, and its folder, whole or not at all; an ``OSError`` names the file.
 
-    The bytes go to a new name in the same folder, which then takes the place of `path` in one
-    step: whoever looks sees the old file or the new one, never a half.
+    A new file takes the place of the old one in one step: whoever looks sees either, never a half.
     """
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
@@ -51,21 +50,17 @@ def below(folder: Path) -> list[Path]:
     found, searched = [], set()
 
     def say(error: OSError) -> None:
-        if isinstance(error, FileNotFoundError):  # gone meanwhile, or never there
-            return
-        warnings.warn(
-            f"{error.filename}: may not be read ({error.strerror}); what lies in it is left out",
-            stacklevel=4,
-        )
+        if not isinstance(error, FileNotFoundError):  # gone meanwhile, or never there
+            why = f"may not be read ({error.strerror}); what lies in it is left out"
+            warnings.warn(f"{error.filename}: {why}", stacklevel=4)
 
     for place, inner, names in os.walk(folder, followlinks=True, onerror=say):
         inner.sort(key=lambda name: (Path(place, name).is_symlink(), name))  # real folders first
-        real = os.path.realpath(place)
-        if real in searched:
+        if (real := os.path.realpath(place)) in searched:
             inner.clear()
-            continue
-        searched.add(real)
-        found += [Path(place, name) for name in names]
+        else:
+            searched.add(real)
+            found += [Path(place, name) for name in names]
     return sorted(path for path in found if path.is_file())
 
 
@@ -104,8 +99,8 @@ def _is_a_result(path: Path) -> bool:
 def dialect(path: Path) -> tuple[str, str, list[str]]:
     """How a text table is written: its separator, its decimal mark, the names of its columns.
 
-    Tables are published with commas, semicolons (often with decimal commas) and tabs. Raises
-    ``ValueError`` if it is not text in UTF-8.
+    Published are commas, semicolons (often with decimal commas) and tabs. Raises ``ValueError`` if
+    it is not text in UTF-8.
     """
     try:
         with path.open(encoding="utf-8-sig") as file:
@@ -123,20 +118,16 @@ def save_json(path: Path, content: object) -> None:
 
 
 def seal(path: Path, content: Mapping[str, object]) -> None:
-    """Write named plain values (none of the name ``digest``) with their digest, for `unseal`.
-
-    Raises ``ValueError`` if a number is not finite: a result that is none is not kept.
-    """
+    """Write named plain values (none is ``digest``) with their `digest`, for `unseal` to check."""
     save_json(path, {"digest": digest(content), **content})
 
 
 def unseal(path: Path, form: Form) -> dict[str, object]:
     """Read what `seal` wrote: the one door for whatever avlib kept as JSON.
 
-    `form` names the keys that must be there and the types that their values must have. Raises
-    ``FileNotFoundError`` if there is no such file, and `DamagedError` if it is no JSON, does not
-    have that form, or was changed since. Who keeps it as a cache makes it anew; who cannot, says
-    so to the user.
+    `form` names the keys that must be there and the types of their values. Raises
+    ``FileNotFoundError`` if there is no such file, `DamagedError` if it is no JSON, does not have
+    that form, or was changed since: who keeps it as a cache makes it anew.
     """
     try:
         content = json.loads(path.read_bytes())
@@ -155,9 +146,6 @@ def unseal(path: Path, form: Form) -> dict[str, object]:
 
 
 def digest(content: object) -> str:
-    """A fingerprint (SHA-256) of plain values, whatever the order of their keys.
-
-    Raises ``ValueError`` if a number is not finite.
-    """
+    """The SHA-256 of plain values, in whatever order; ``ValueError`` if a number is not finite."""
     plain = json.dumps(content, sort_keys=True, allow_nan=False)
     return hashlib.sha256(plain.encode()).hexdigest()

@@ -1,7 +1,7 @@
 """Fetch RAVDESS from its record: resumed rather than restarted, checked, and never half there.
 
-pooch, which many projects use, starts a broken download afresh and does not wait when a host asks
-for it; with half a gigabyte an archive both matter, so the transfer here is requests alone.
+pooch starts a broken download afresh and does not wait when a host asks for it; with half a
+gigabyte an archive both matter, so the transfer here is by requests, and urllib3 reads the wait.
 Source: Zenodo record 1188976, doi:10.5281/zenodo.1188976.
 """
 
@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import json
 import lzma
-import math
-import os
 import shutil
 import stat
 import threading
@@ -23,7 +21,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
-from typing import NamedTuple
 
 import requests
 from tqdm.auto import tqdm
@@ -33,10 +30,9 @@ from urllib3.exceptions import HTTPError
 from avlib import files
 from avlib.corpus import manifest
 from avlib.corpus.manifest import Archive
-from avlib.corpus.ravdess import is_media, name_of
+from avlib.corpus.ravdess import name_of
 
 RECORD = "1188976"
-HOST = "https://zenodo.org"
 LICENSE = """\
 RAVDESS is licensed CC BY-NC-SA 4.0 (https://creativecommons.org/licenses/by-nc-sa/4.0/): use it for
 non-commercial purposes, name its authors, share what you make of it under the same licence.
@@ -60,17 +56,15 @@ class _BrokenOffError(OSError):
         self.wait_s = wait_s  # that the host asks for
 
 
-class _Answer(NamedTuple):
-    start: int  # the byte of the file with which it begins
-    length: int | None  # from there on
-    blocks: Iterator[bytes]
+Answer = tuple[int, int | None, Iterator[bytes]]  # its first byte, bytes to come if told, these
+Advance = Callable[[int], object]  # is told of bytes that came
 
 
 @dataclass(frozen=True)
 class Host:
     """Where to fetch from, and how long to put up with it."""
 
-    address: str = HOST  # Zenodo's, or a classroom mirror's that answers the same addresses
+    address: str = "https://zenodo.org"  # or a mirror in a classroom, with the same paths
     tries: int = 5  # in a row that bring nothing new, before giving up
     patience_s: float = 30.0  # a connection that brings less than `slowest` in it is opened anew
     slowest: float = 1000.0  # bytes a second
@@ -81,11 +75,8 @@ class Host:
             raise ValueError(f"{self.address}: an address should begin with https:// or http://")
 
     @contextmanager
-    def ask(self, path: str, there: int = 0) -> Iterator[_Answer]:
-        """What the host has at a path after the bytes that are there, or all of it.
-
-        Raises `_BrokenOffError` where another try may help, else ``OSError``.
-        """
+    def ask(self, path: str, there: int = 0) -> Iterator[Answer]:
+        """What the host has at a path after the bytes that are there, or all of it."""
         address = self.address + path
         # Packed on the way, the bytes could neither be counted nor gone on with.
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={there}-"} if there else {})
@@ -98,13 +89,12 @@ class Host:
                 span = answer.headers.get("Content-Range", "")
                 goes_on = code == 206 and span.startswith(f"bytes {there}-")
                 if goes_on or code == 200:
-                    start = there if goes_on else 0
-                    yield _Answer(start, body.length_remaining, self._blocks(body))
+                    yield there if goes_on else 0, body.length_remaining, self._blocks(body)
                 elif there and code in (206, 416):  # it cannot go on where we are
                     with self.ask(path) as whole:
                         yield whole
                 else:
-                    raise OSError(f"{address}: answers {code}; that is no mirror of the record")
+                    raise OSError(f"{address}: answers {code}; it lacks that, or is no mirror")
         except (requests.RequestException, HTTPError) as error:
             raise _told(address, error) from error
 
@@ -123,13 +113,12 @@ class Host:
     def record(self) -> dict[str, tuple[int, str | None]]:
         """Length and MD5 of each file, as the record itself lists them.
 
-        Raises ``OSError`` if the host cannot be asked, and ``ValueError`` if its answer is no
-        record, or does not end.
+        Raises ``OSError`` if the host cannot be asked, ``ValueError`` if it answers with no record.
         """
         path, page, listed = f"/api/records/{RECORD}", b"", {}
         try:
-            with self.ask(path) as answer:
-                for block in answer.blocks:
+            with self.ask(path) as (_, _, blocks):
+                for block in blocks:
                     page += block
                     if len(page) > _LONGEST_RECORD:
                         raise ValueError("longer than any record")
@@ -147,7 +136,7 @@ class Host:
 def _asked_wait(body: BaseHTTPResponse) -> float | None:
     """Seconds that the host asks to wait, however many; None where it names no time."""
     reader = Retry()
-    reader.retry_after_max = math.inf  # newer versions would say six hours
+    reader.retry_after_max = 1e9  # newer versions would make a day six hours
     try:
         return reader.get_retry_after(body)
     except (HTTPError, ValueError, OverflowError):  # neither seconds nor a date
@@ -156,34 +145,24 @@ def _asked_wait(body: BaseHTTPResponse) -> float | None:
 
 def _told(address: str, error: Exception) -> OSError:
     """A request that failed, in our words; a `_BrokenOffError` where another try may help."""
-    said = str(error)
     if isinstance(error, requests.exceptions.SSLError):
-        return OSError(
-            f"{address}: its certificate is not trusted; check the clock, and whether a proxy "
-            f"stands between ({said})"
-        )
-    if "Failed to resolve" in said:
+        said = "its certificate is not trusted; check the clock, and whether a proxy stands between"
+        return OSError(f"{address}: {said} ({error})")
+    if "Failed to resolve" in str(error):
         return OSError(f"{address}: its name is not known; check the address and the network")
-    if isinstance(error, requests.Timeout):
-        said = "did not answer in time"
+    said = "did not answer in time" if isinstance(error, requests.Timeout) else str(error)
     return _BrokenOffError(f"{address}: {said}")
 
 
 def differences(host: Host) -> list[str]:
-    """A sentence for each difference between avlib's registry and the record's own list.
-
-    Raises as `Host.record`.
-    """
-    known, listed = manifest.registry(), host.record()
-    said = [f"{name}: the record does not list it" for name in known if name not in listed]
-    for name, (size, md5) in sorted(listed.items()):
-        ours = known.get(name)
-        if ours is None:
-            said.append(f"{name}: not in the registry; the record lists {size} bytes, md5 {md5}")
-        elif ours.bytes != size:
-            said.append(f"{name}: bytes {size} in the record, {ours.bytes} in the registry")
-        if ours is not None and ours.md5 != md5:
-            said.append(f"{name}: md5 {md5} in the record, {ours.md5} in the registry")
+    """A sentence for each archive of which our registry and the record's own list differ."""
+    ours = {name: (each.bytes, each.md5) for name, each in manifest.registry().items()}
+    theirs, said = host.record(), []
+    for name in sorted(ours.keys() | theirs.keys()):
+        told = ["{} bytes, md5 {}".format(*of[name]) if name in of else "" for of in (theirs, ours)]
+        if told[0] != told[1]:
+            listed, known = (each or "not" for each in told)
+            said.append(f"{name}: {listed} in the record, {known} in the registry")
     return said
 
 
@@ -192,36 +171,31 @@ class Plan:
     """What a download will do."""
 
     archives: tuple[Archive, ...]  # still to be fetched or unpacked
-    done: tuple[str, ...]  # names of those whose recordings are all here
+    done: tuple[Archive, ...]  # those whose recordings are all here
     actors: frozenset[int]
     folder: Path
     keep: bool  # keep the archives once they are unpacked
 
-    def here(self, archive: Archive) -> int:
-        """Bytes of an archive that an earlier run left."""
-        whole, part = (self.folder / f"{archive.name}{suffix}" for suffix in ("", ".part"))
-        return _length(whole) or _length(part)
-
     def left(self, archive: Archive) -> int:
         """Bytes of an archive that are not here yet, roughly where no source says exactly."""
-        return max(archive.size - self.here(archive), 0)
+        whole, part = (_length(self.folder / f"{archive.name}{end}") for end in ("", ".part"))
+        return max(archive.size - (whole or part), 0)
 
     def room(self) -> int:
         """Bytes of free disk that the work needs at its worst moment."""
-        unpacked = sum(int(_GROWTH[archive.kind] * archive.size) for archive in self.archives)
-        if self.keep:
-            return unpacked + sum(map(self.left, self.archives))
-        # Only the archives at work lie beside their recordings.
-        return unpacked + sum(sorted(archive.size for archive in self.archives)[-AT_ONCE:])
+        sizes = sorted(archive.size for archive in self.archives)
+        # Without `keep`, only the archives at work lie beside their recordings.
+        packed = sum(map(self.left, self.archives)) if self.keep else sum(sizes[-AT_ONCE:])
+        return packed + sum(int(_GROWTH[each.kind] * each.size) for each in self.archives)
 
     def __str__(self) -> str:
         lines = [f"RAVDESS, record {RECORD}, into {self.folder}"]
         for archive in self.archives:
             about = "" if archive.bytes else " (about)"
-            here = self.here(archive)
+            here = archive.size - self.left(archive)
             begun = f", {here / 1e6:.0f} MB of it here" if here else ""
             lines.append(f"  {archive.name:<32}{archive.size / 1e6:6.0f} MB{about}{begun}")
-        lines += [f"  {name:<32}is here" for name in self.done]
+        lines += [f"  {archive.name:<32}is here" for archive in self.done]
         left = sum(map(self.left, self.archives))
         lines.append(
             f"to fetch: {left / 1e9:.2f} GB, {left / 2.5e6 / 60:.0f} min at 20 Mbit/s; free disk: "
@@ -231,60 +205,39 @@ class Plan:
 
 
 def plan(
-    names: Iterable[str],
-    actors: Iterable[int],
-    folder: str | Path,
-    host: Host | None = None,
-    keep: bool = False,
+    archives: Iterable[Archive], actors: Iterable[int], folder: Path, host: Host, keep: bool = False
 ) -> Plan:
-    """Find out what is to be done to have some archives (see `manifest.select`), moving nothing.
+    """Find out what is to be done to have the recordings of some archives, moving nothing.
 
-    The host, Zenodo by default, is asked for lengths and checksums that the registry lacks. Raises
-    ``OSError`` if a checksum is known to nobody.
+    The host is asked for what the registry lacks; ``OSError`` if nobody knows a checksum.
     """
-    folder, actors = Path(folder), frozenset(actors)
-    known, here = manifest.registry(), manifest.read(folder)
-    done = [name for name in names if _is_unpacked(known[name], actors, folder, here)]
-    wanted = [known[name] for name in names if name not in done]
-    why = "the record lists no such file, or no checksum of it"
+    here, actors, wanted, done = manifest.read(folder), frozenset(actors), [], []
+    for archive in archives:
+        (done if _is_unpacked(archive, actors, folder, here) else wanted).append(archive)
     if any(archive.bytes is None or archive.md5 is None for archive in wanted):
+        why = "the record lists no such file, or no checksum of it"
         try:
-            listed = (host or Host()).record()
+            listed = host.record()
         except (OSError, ValueError) as error:
             listed, why = {}, f"the record could not be asked: {error}"
-        figures = [listed.get(archive.name, (None, None)) for archive in wanted]
-        wanted = [  # what the registry says stands
-            replace(archive, bytes=archive.bytes or size, md5=archive.md5 or md5)
-            for archive, (size, md5) in zip(wanted, figures, strict=True)
-        ]
-    for archive in wanted:
-        if archive.md5 is None:
-            raise OSError(f"{archive.name}: its checksum stands in no list here, and {why}")
+        for place, archive in enumerate(wanted):
+            size, md5 = listed.get(archive.name, (None, None))
+            if (archive.md5 or md5) is None:
+                raise OSError(f"{archive.name}: its checksum stands in no list here, and {why}")
+            wanted[place] = replace(archive, bytes=archive.bytes or size, md5=archive.md5 or md5)
     return Plan(tuple(wanted), tuple(done), actors, folder, keep)
 
 
 def _is_unpacked(
     archive: Archive, actors: frozenset[int], folder: Path, here: dict[str, manifest.Entry]
 ) -> bool:
-    unpacked = {file: entry for file, entry in here.items() if entry.source == archive.name}
-    return _actors_of(archive, actors) <= set(map(_actor_of, unpacked)) and all(
-        _length(folder / file) == entry.bytes for file, entry in unpacked.items()
-    )
+    from_it = {file: entry for file, entry in here.items() if entry.source == archive.name}
+    there = {name.actor for name in map(name_of, from_it) if name is not None}
+    whole = (_length(folder / file) == entry.bytes for file, entry in from_it.items())
+    return archive.actors(actors) <= there and all(whole)
 
 
-def _actor_of(file: str) -> int | None:
-    """Whose recording a file is; None where it is none."""
-    name = name_of(file) if is_media(Path(file)) else None
-    return name and name.actor
-
-
-def _actors_of(archive: Archive, actors: frozenset[int]) -> frozenset[int]:
-    """Whose recordings an archive should hold, of those that are wanted."""
-    wanted = frozenset([archive.actor]) if archive.actor else actors
-    return wanted - {18} if archive.channel == "song" else wanted  # who did not sing
-
-
-def fetch_all(work: Plan, host: Host | None = None, progress: bool = True) -> None:
+def fetch_all(work: Plan, host: Host, progress: bool = True) -> None:
     """Download, check and unpack what a plan says, two archives at a time, with bars.
 
     Stopped or failed at any point, it goes on from there when it is called again. Raises
@@ -298,10 +251,10 @@ def fetch_all(work: Plan, host: Host | None = None, progress: bool = True) -> No
             f"{free / 1e9:.2f}; fetch fewer actors, or name a folder on a larger disk"
         )
     work.folder.mkdir(parents=True, exist_ok=True)
-    stop = threading.Event()
+    stop, problems = threading.Event(), []
     bar = partial(tqdm, unit="B", unit_scale=True, disable=not progress)
 
-    def see_to(archive: Archive) -> Exception | None:
+    def see_to(archive: Archive) -> None:
         def advance(got: int) -> None:
             if stop.is_set():
                 raise OSError(f"{archive.name}: stopped")
@@ -311,12 +264,11 @@ def fetch_all(work: Plan, host: Host | None = None, progress: bool = True) -> No
         with bar(desc=archive.name, total=work.left(archive), leave=False) as own:
             try:
                 path = fetch(archive, work.folder, host, advance)
-                unpack(path, work.folder, _actors_of(archive, work.actors))
+                unpack(path, work.folder, archive.actors(work.actors))
                 if not work.keep:
                     path.unlink()
             except (OSError, ValueError) as error:
-                return error
-        return None
+                problems.append(error)
 
     # The pool's threads are daemons: one that waits for a silent host cannot be woken, and whoever
     # presses Ctrl-C need not wait with it. A part only ever grows, so nothing is half done.
@@ -329,7 +281,7 @@ def fetch_all(work: Plan, host: Host | None = None, progress: bool = True) -> No
         finally:
             stop.set()
             running.wait(1.0)
-        problems = [error for error in running.get() if error is not None]
+        running.get()  # raises what nobody foresaw
     if problems:
         # What was refused for what it holds is refused again.
         again = any(isinstance(error, OSError) for error in problems)
@@ -337,29 +289,22 @@ def fetch_all(work: Plan, host: Host | None = None, progress: bool = True) -> No
         raise OSError("\n".join([*map(str, problems), kept]))
 
 
-def fetch(
-    archive: Archive,
-    folder: str | Path,
-    host: Host | None = None,
-    advance: Callable[[int], object] = lambda got: None,
-) -> Path:
+def fetch(archive: Archive, folder: Path, host: Host, advance: Advance = lambda got: None) -> Path:
     """Download one archive, or what is missing of it, and check it.
 
     It appears in the folder under its name when it is whole, until then as ``NAME.part``. `advance`
     is told how many bytes came in, less than zero when some are thrown away; what it raises stops
-    the download where it is. Raises ``OSError`` if the host (Zenodo by default) cannot be reached
-    or gives up, or the disk is full, and ``ValueError`` if what the host holds is not the archive:
-    its length or checksum differ.
+    the download where it is. Raises ``OSError`` if the host cannot be reached or gives up, or the
+    disk is full, and ``ValueError`` if what the host holds has another length or checksum.
     """
-    whole, part = (Path(folder) / f"{archive.name}{suffix}" for suffix in ("", ".part"))
+    whole, part = (folder / f"{archive.name}{end}" for end in ("", ".part"))
     if whole.is_file() and not manifest.faults(whole, archive):
         return whole
     for _ in range(2):
-        _receive(archive, part, host or Host(), advance)
+        _receive(archive, part, host, advance)
         found = manifest.faults(part, archive)
         if not found:
-            os.replace(part, whole)
-            return whole
+            return part.replace(whole)
         # Perhaps it went on from a part of a damaged download: once more, from zero.
         advance(-_length(part))
         part.unlink()
@@ -370,7 +315,7 @@ def fetch(
     )
 
 
-def _receive(archive: Archive, part: Path, host: Host, advance: Callable[[int], object]) -> None:
+def _receive(archive: Archive, part: Path, host: Host, advance: Advance) -> None:
     """Bring the rest of an archive, over as many connections as it takes."""
     name, fruitless = archive.name, 0
     while (before := _length(part)) != archive.bytes:
@@ -379,23 +324,21 @@ def _receive(archive: Archive, part: Path, host: Host, advance: Callable[[int], 
                 return _append(archive, part, answer, advance)
         except _BrokenOffError as broken:
             fruitless = 0 if _length(part) > before else fruitless + 1
-            if fruitless >= host.tries:
-                raise OSError(
-                    f"{name}: gave up after {fruitless} tries that brought nothing new ({broken}); "
-                    "what came is kept, the same command goes on from there"
-                ) from broken
             wait = host.pause_s * 2**fruitless if broken.wait_s is None else broken.wait_s
-            if wait > _LONGEST_WAIT_S:
-                raise OSError(
-                    f"{name}: the host asks to come back in {wait / 60:.0f} minutes; start the "
-                    "same command again then"
-                ) from broken
-            time.sleep(wait)
+            if fruitless >= host.tries:
+                why = (
+                    f"gave up after {fruitless} tries that brought nothing new ({broken}); what "
+                    "came is kept, the same command goes on from there"
+                )
+            elif wait > _LONGEST_WAIT_S:
+                why = f"the host asks to come back in {wait / 60:.0f} minutes; start it again then"
+            else:
+                time.sleep(wait)
+                continue
+            raise OSError(f"{name}: {why}") from broken
 
 
-def _append(
-    archive: Archive, part: Path, answer: _Answer, advance: Callable[[int], object]
-) -> None:
+def _append(archive: Archive, part: Path, answer: Answer, advance: Advance) -> None:
     """Write what comes; if it is another file, a log-in page say, nothing that is here is lost."""
     name, wanted, (end, length, blocks) = archive.name, archive.bytes, answer
     if None not in (wanted, length) and end + length != wanted:
@@ -434,31 +377,25 @@ def _disk_named(path: Path) -> Iterator[None]:
         raise OSError(error.errno, f"{path}: {said} command again, what came is kept") from error
 
 
-def unpack(path: str | Path, folder: str | Path, actors: Collection[int]) -> list[str]:
+def unpack(path: Path, folder: Path, actors: Collection[int]) -> list[str]:
     """Unpack the recordings of some actors, and enter them in the folder's manifest.
 
-    Nothing is written outside the folder, whatever the archive says; files that are there already
-    and whole are left alone, so that an interrupted run goes on where it stopped. Returns the
-    recordings, by path below the folder; other files in the archive are left in it. Raises
-    ``OSError`` if the disk is full, and ``ValueError`` if the archive is damaged, holds nothing of
-    one of the actors, names a place outside the folder, holds a link, or would grow beyond what
-    recordings can.
+    Nothing is written outside the folder, whatever the archive says; files that are there and whole
+    are left alone. Returns the recordings, by path below the folder; other files stay in the
+    archive. Raises ``OSError`` if the disk is full, and ``ValueError`` if the archive is damaged,
+    lacks one of the actors, leads out of the folder, holds a link, or would grow beyond recordings.
     """
-    path, folder = Path(path), Path(folder)
     try:
         with zipfile.ZipFile(path) as archive:
             _refuse_what_is_unsafe(path, folder, archive.infolist())
-            entries = {
-                member.filename: manifest.Entry(member.file_size, member.CRC, path.name)
-                for member in archive.infolist()
-                if _actor_of(member.filename) in actors
-            }
-            lacking = sorted(set(actors) - set(map(_actor_of, entries)))
+            names = {member: name_of(member.filename) for member in archive.infolist()}
+            wanted = [m for m, name in names.items() if name is not None and name.actor in actors]
+            lacking = sorted(set(actors) - {names[member].actor for member in wanted})
             if lacking:
                 raise ValueError(
-                    f"{path}: holds no recording of the actors {lacking}; it is kept as it is, "
-                    "look into it"
+                    f"{path}: holds no recording of the actors {lacking}; look into it"
                 )
+            entries = {m.filename: manifest.Entry(m.file_size, m.CRC, path.name) for m in wanted}
             for file, entry in entries.items():
                 if not manifest.is_whole(folder, file, entry):
                     content = archive.read(file)  # its CRC is checked

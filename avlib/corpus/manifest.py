@@ -10,7 +10,7 @@ import hashlib
 import threading
 import warnings
 import zlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,14 +34,18 @@ class Archive:
     channel: str  # speech or song
     actor: int | None  # whose video it holds; None for sound, which comes in one archive
     bytes: int | None  # its exact length, where a source says so
-    about_bytes: int | None  # its length, roughly
     md5: str | None
     source: str  # who says so
 
     @property
     def size(self) -> int:
-        """Its length, roughly where no source says exactly."""
-        return self.bytes or self.about_bytes or 0
+        """Its length, roughly where no source says exactly: all films of an actor are alike."""
+        return self.bytes or 555_000_000
+
+    def actors(self, wanted: Collection[int]) -> set[int]:
+        """Whose recordings it holds, of those that are wanted."""
+        held = set(wanted) if self.actor is None else {self.actor}
+        return held - {18} if self.channel == "song" else held  # who did not sing
 
 
 @dataclass(frozen=True)
@@ -55,41 +59,35 @@ class Entry:
 
 def registry() -> dict[str, Archive]:
     """The archives that avlib knows, by name, as ``archives.csv`` beside this file lists them."""
-    numbers = dict.fromkeys(("actor", "bytes", "about_bytes"), "Int64")
+    numbers = {"actor": "Int64", "bytes": "Int64"}
     table = pd.read_csv(Path(__file__).with_name("archives.csv"), dtype=numbers).astype(object)
     rows = table.where(table.notna(), None).to_dict("records")
     return {row["name"]: Archive(**row) for row in rows}
 
 
-def select(channels: Collection[str], kinds: Collection[str], actors: Iterable[int]) -> list[str]:
-    """The names of the archives that hold what is wanted.
+def select(
+    channels: Collection[str], kinds: Collection[str], actors: Collection[int]
+) -> list[Archive]:
+    """The archives of some channels (``speech``, ``song``), kinds (``audio``, ``video``), actors.
 
-    `channels` are of ``speech`` and ``song``, `kinds` of ``audio`` and ``video``, `actors` of 1 to
-    24; there is no song of actor 18. Raises ``ValueError`` if nothing is wanted, or an actor does
-    not exist.
+    Raises ``ValueError`` if nothing is wanted, or an actor does not exist.
     """
-    actors = set(actors)
-    if not actors or not actors <= set(range(1, ACTORS + 1)):
+    if not actors or not set(actors) <= set(range(1, ACTORS + 1)):
         raise ValueError(f"actors: should be some of 1 to {ACTORS}, got {sorted(actors)}")
     if not channels or not set(channels) <= set(CHANNELS):
         raise ValueError("channels: say speech, song or both")
     if not kinds or not set(kinds) <= {"audio", "video"}:
         raise ValueError("kinds: say what to fetch: audio, video or both")
     return [
-        archive.name
-        for archive in registry().values()
-        if archive.channel in channels
-        and archive.kind in kinds
-        and (archive.actor is None or archive.actor in actors)
+        each
+        for each in registry().values()
+        if each.channel in channels and each.kind in kinds and each.actor in {None, *actors}
     ]
 
 
-def faults(path: str | Path, archive: Archive) -> list[tuple[str, str]]:
-    """Compare an archive on the disk with what it should be; nothing is found if all is well.
-
-    Else a finding, ``wrong size`` or ``wrong checksum``, and its detail.
-    """
-    size = Path(path).stat().st_size
+def faults(path: Path, archive: Archive) -> list[tuple[str, str]]:
+    """What is wrong with an archive on the disk: ``wrong size`` or ``wrong checksum``, and how."""
+    size = path.stat().st_size
     if archive.bytes is not None and size != archive.bytes:
         return [("wrong size", f"{size} bytes instead of {archive.bytes}; download it again")]
     if archive.md5 is not None and (found := md5(path)) != archive.md5:
@@ -108,8 +106,8 @@ def is_ours(path: Path) -> bool:
 def read(folder: str | Path) -> dict[str, Entry]:
     """The manifest of a folder: by path below it, with forward slashes; empty if there is none.
 
-    A file of that name that avlib did not write is left alone, with a warning. Raises
-    ``ValueError`` if it is ours and cannot be read.
+    A file of that name that avlib did not write is warned of. Raises ``ValueError`` if it is ours
+    and cannot be read.
     """
     path = Path(folder) / NAME
     if not is_ours(path):
@@ -148,16 +146,16 @@ def add(folder: str | Path, entries: Mapping[str, Entry]) -> None:
             files.save(path, table.encode())
 
 
-def md5(path: str | Path) -> str:
+def md5(path: Path) -> str:
     """The MD5 checksum of a file, which is what the record publishes."""
-    with Path(path).open("rb") as file:
+    with path.open("rb") as file:
         return hashlib.file_digest(file, "md5").hexdigest()
 
 
-def crc32(path: str | Path) -> int:
+def crc32(path: Path) -> int:
     """The CRC-32 of a file."""
     value = 0
-    with Path(path).open("rb") as file:
+    with path.open("rb") as file:
         while block := file.read(1 << 20):
             value = zlib.crc32(block, value)
     return value

@@ -23,13 +23,12 @@ from avlib import files
 EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 INTENSITIES = ("normal", "strong")
 STATEMENTS = ("Kids are talking by the door", "Dogs are sitting by the door")
-MODALITIES = ("audio and video", "video only", "audio only")
 CHANNELS = ("speech", "song")
 ACTORS = 24
 PRACTICE_MARK = "SYNTHETIC.txt"  # lies in the top folder of every practice corpus
 
 _FIELDS = ("modality", "channel", "emotion", "intensity", "statement", "repetition", "actor")
-_HIGHEST = (len(MODALITIES), len(CHANNELS), len(EMOTIONS), 2, 2, 2, ACTORS)
+_HIGHEST = (3, len(CHANNELS), len(EMOTIONS), 2, 2, 2, ACTORS)
 
 
 @dataclass(frozen=True, order=True)
@@ -90,17 +89,17 @@ class ClipName:
         return replace(self, modality=modality)
 
 
-def name_of(path: str | Path) -> ClipName | None:
-    """The name of a recording, or None where it is not RAVDESS's."""
-    try:
-        return ClipName.parse(path)
-    except ValueError:
-        return None
-
-
 def is_media(path: Path) -> bool:
     """Whether a file is a wav or mp4, by its name, and not hidden (``._x.wav`` are macOS's)."""
     return path.suffix.lower() in (".wav", ".mp4") and not path.name.startswith(".")
+
+
+def name_of(path: str | Path) -> ClipName | None:
+    """The name of a recording, or None where a file is none of RAVDESS's."""
+    try:
+        return ClipName.parse(path) if is_media(Path(path)) else None
+    except ValueError:
+        return None
 
 
 def is_practice(folder: Path) -> bool:
@@ -121,15 +120,13 @@ def index(folder: str | Path, channel: int = 1) -> pd.DataFrame:
 
     The rows are sorted by actor, then by clip, and depend on the names alone, never on the file
     system. Columns: ``clip`` (the last six codes of the name), ``emotion``, ``intensity``,
-    ``statement``, ``repetition``, ``actor`` (codes), ``sex``, ``sound`` and ``picture`` (paths, or
-    None; sound comes from the 03 wav, else from the 01 mp4, picture from the 01 mp4, else from the
-    02 mp4) and ``practice`` (bool). A practice corpus that lies inside a folder of real recordings
-    is left out, so that the two never mix.
+    ``statement``, ``repetition``, ``actor`` (codes), ``sex``, ``sound`` (path of the 03 wav, else
+    of the 01 mp4, else None), ``picture`` (of the 01 mp4, else of the 02) and ``practice`` (bool).
+    A practice corpus inside a folder of real recordings is left out: the two never mix.
 
-    A warning names what is left out: wav and mp4 files whose name is not RAVDESS's, those that come
-    after another one of their name with other bytes, and folders that may not be read. Raises
-    ``FileNotFoundError`` if there is no such folder, or no recording of that channel in it, and
-    ``NotADirectoryError`` if it is a file.
+    Warnings name what else is left out: wav and mp4 files whose name is not RAVDESS's, or is that
+    of another one with other bytes; folders that may not be read. Raises ``FileNotFoundError`` if
+    there is no recording of that channel, ``NotADirectoryError`` if the folder is a file.
     """
     folder = Path(folder)
     if folder.is_file():

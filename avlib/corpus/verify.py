@@ -41,16 +41,15 @@ def verify(
 ) -> pd.DataFrame:
     """Look at every wav and mp4 file in a folder and below, and at archives of RAVDESS.
 
-    Where a manifest tells what the files were when they were written, each is compared with it.
     What was found is remembered in the folder, in ``.verified.json``: a run that was stopped goes
     on where it was, and another one opens only files whose size or time has changed. With `again`
     it opens all of them: a disk can change bytes and leave the time.
 
     Returns a row for each thing found: ``file`` (below the folder), ``finding`` (see `look`, or
     ``changed`` and ``missing``: not as the manifest has it; ``incomplete``: RAVDESS holds more of
-    that actor; ``same bytes``; of an archive ``wrong size`` or ``wrong checksum``) and ``detail``,
-    sorted by file. Its ``attrs["files"]`` counts the files, and ``attrs["remembered"]`` those that
-    were not opened this time. Raises ``FileNotFoundError`` if there is no wav or mp4 file.
+    that actor; ``same bytes``; see `manifest.faults` for archives) and ``detail``. ``attrs`` counts
+    the ``files``, and those ``remembered``, which were not opened this time. Raises
+    ``FileNotFoundError`` if there is no wav or mp4 file.
     """
     folder = Path(folder)
     registry, listed = manifest.registry(), manifest.read(folder)
@@ -96,10 +95,7 @@ def unusable(
 def digests(
     files: Iterable[Path], jobs: int | None = None, progress: bool = True
 ) -> dict[Path, str]:
-    """The MD5 of each wav or mp4 file, in their order.
-
-    One that has not changed since it was last read is not read again.
-    """
+    """The MD5 of each wav or mp4 file, in order; one that has not changed is not read again."""
     files = list(files)
     folder = _root(files)
     seen, _ = _examine(folder, files, jobs, progress, opened=False)
@@ -127,14 +123,16 @@ def _examine(
 
     Where `opened` is false the checksums are enough, and nothing is decoded.
     """
-    memory = {} if again else _remembered(folder)
+    memory = {}
+    if not again:
+        with suppress(OSError, files.DamagedError):  # none, or a damaged one: look anew
+            kept = files.unseal(folder / MEMORY, {"version": int, "files": dict})
+            memory = kept["files"] if kept["version"] == _VERSION else {}
     stamps = {path.relative_to(folder).as_posix(): _stamp(path) for path in paths}
     known = {
-        name: memory[name]
-        for name, stamp in stamps.items()
-        if name in memory
-        and memory[name]["stamp"] == stamp
-        and (memory[name]["findings"] is not None or not opened)
+        name: seen
+        for name, seen in memory.items()
+        if seen["stamp"] == stamps.get(name) and (seen["findings"] is not None or not opened)
     }
     registry, practice = manifest.registry(), is_practice(folder)
     tasks = [
@@ -147,10 +145,9 @@ def _examine(
         for name, seen in looked:
             known[name] = {"stamp": stamps[name], **seen}
     finally:
-        if tasks:
-            with suppress(OSError):  # may only be read, or a full disk: look again next time
-                content = {"version": _VERSION, "files": memory | known}
-                files.seal(folder / MEMORY, content)
+        with suppress(OSError):  # may only be read, or a full disk: look again next time
+            if tasks:
+                files.seal(folder / MEMORY, {"version": _VERSION, "files": memory | known})
     return {name: known[name] for name in stamps}, len(tasks)
 
 
@@ -160,14 +157,6 @@ def _stamp(path: Path) -> list[int]:
     except OSError:  # gone meanwhile
         return [-1, -1]
     return [status.st_size, status.st_mtime_ns]
-
-
-def _remembered(folder: Path) -> dict[str, Seen]:
-    try:
-        content = files.unseal(folder / MEMORY, {"version": int, "files": dict})
-    except (OSError, files.DamagedError):  # no memory, or one that was damaged: look anew
-        return {}
-    return content["files"] if content["version"] == _VERSION else {}
 
 
 def _look(
@@ -188,9 +177,8 @@ def look(path: str | Path, practice: bool = False) -> Findings:
     """Open a wav or mp4 file to its end, and list what is found.
 
     ``unreadable`` (not whole, not media, or not to be decoded to its end), ``empty``, ``silent``
-    and ``no sound`` (of a 01 mp4) make a file unusable; ``stereo``, ``odd rate``, ``odd size``
-    (where `practice`, other than the practice corpus's), ``turned``, ``starts apart``, ``ends
-    apart`` and ``odd name`` do not.
+    and ``no sound`` (of a 01 mp4) make a file unusable; ``stereo``, ``odd rate``, ``odd size`` (not
+    RAVDESS's, or the `practice` corpus's), ``turned``, ``starts apart`` and ``ends apart`` do not.
     """
     path = Path(path)
     try:
@@ -241,9 +229,9 @@ def _look_at_mp4(path: Path, practice: bool) -> Findings:
     if None in times:
         return [("unreadable", "a frame carries no time")]
     findings = []
-    if odd := sizes - {SIZE[practice]}:
-        told = ["{} × {}".format(*each) for each in (min(odd), SIZE[practice])]
-        findings.append(("odd size", "{} pixels instead of {}".format(*told)))
+    for width, height in sorted(sizes - {SIZE[practice]})[:1]:
+        wanted = "{} × {}".format(*SIZE[practice])
+        findings.append(("odd size", f"{width} × {height} pixels instead of {wanted}"))
     if abs(rate - FRAME_RATE) > 0.01:
         findings.append(("odd rate", f"{rate:.3f} frames a second instead of {FRAME_RATE:.3f}"))
     if turned:

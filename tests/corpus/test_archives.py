@@ -167,8 +167,9 @@ def test_size_and_checksum_are_compared_with_the_registry(tmp_path: Path) -> Non
 
 
 def test_the_archives_of_what_is_wanted() -> None:
-    assert manifest.select(["speech"], ["audio"], range(1, 25)) == ["Audio_Speech_Actors_01-24.zip"]
-    assert manifest.select(["song"], ["video"], [17, 18]) == ["Video_Song_Actor_17.zip"]
+    (sound,) = manifest.select(["speech"], ["audio"], range(1, 25))
+    (film,) = manifest.select(["song"], ["video"], [17, 18])
+    assert (sound.name, film.name) == ("Audio_Speech_Actors_01-24.zip", "Video_Song_Actor_17.zip")
     with pytest.raises(ValueError, match="speech, song or both"):
         manifest.select([], ["audio"], [1])
     with pytest.raises(ValueError, match="audio, video or both"):
