@@ -335,7 +335,7 @@ def _practice(options: argparse.Namespace) -> int:
 
 def _download(options: argparse.Namespace) -> int:
     from avlib import course
-    from avlib.corpus import archives, download
+    from avlib.corpus import download, manifest
 
     host = download.Host(options.mirror) if options.mirror else download.Host()
     if options.refresh_registry:
@@ -345,9 +345,9 @@ def _download(options: argparse.Namespace) -> int:
     channels = [name for name in ("speech", "song") if getattr(options, name)] or ["speech"]
     kinds = [name for name in ("audio", "video") if getattr(options, name)]
     actors = _numbers(options.actors)
-    names = archives.select(channels, kinds, actors)
+    wanted = manifest.select(channels, kinds, actors)
     folder = options.out or course.data_folder()
-    work = download.plan(names, actors, folder, host, options.keep_archives)
+    work = download.plan(wanted, actors, folder, host, options.keep_archives)
     _say(work, download.LICENSE, sep="\n")
     if work.archives:
         if not options.accept_license and not _agrees():

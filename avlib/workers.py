@@ -1,8 +1,5 @@
 """Work for all cores, with a bar: for many files or many networks. Of no lesson."""
 
-from __future__ import annotations
-
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -25,35 +22,19 @@ def results(
 ) -> Iterator:
     """What the tasks return, each as soon as it is done, or all in order.
 
-    Parameters
-    ----------
-    tasks : list
-        Made by `joblib.delayed`.
-    jobs : int or None
-        Processes; one for each core where None. joblib's backend can send them elsewhere.
-    bar, unit : str
-        What the bar says.
-    progress : bool
-        Show the bar.
-    ordered : bool
-        In the order of the tasks.
-
-    Returns
-    -------
-    iterator
-        If it is left before its end, by Ctrl-C say, the processes end, too.
+    They run in `jobs` processes, one for each core where None; joblib's backend can send them
+    elsewhere. If the iterator is left before its end, by Ctrl-C say, the processes end, too.
     """
     kind = "generator" if ordered else "generator_unordered"
     with _ctrl_c_left_to_us():
-        done = Parallel(n_jobs=jobs or os.cpu_count(), return_as=kind)(map(_anywhere, tasks))
+        done = Parallel(n_jobs=jobs or -1, return_as=kind)(map(_anywhere, tasks))
     return tqdm(done, bar, len(tasks), unit=unit, disable=not (progress and tasks))
 
 
 def _anywhere(task: Task) -> Task:
     """With absolute paths: processes stay where they were born, and a notebook may move on."""
     function, arguments, named = task
-    paths = (each.absolute() if isinstance(each, Path) else each for each in arguments)
-    return function, tuple(paths), named
+    return function, tuple(a.absolute() if isinstance(a, Path) else a for a in arguments), named
 
 
 @contextmanager

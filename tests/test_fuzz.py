@@ -29,7 +29,7 @@ from media import store_of, table, tone, write_clip, write_mp4
 from server import zenodo
 
 from avlib import features, files
-from avlib.corpus import archives, download, manifest, ravdess, verify
+from avlib.corpus import download, manifest, ravdess, verify
 from avlib.evaluation import metrics, runner, scoring
 from avlib.features import action_units
 from avlib.learning import loaders, networks, splits, training
@@ -75,8 +75,8 @@ def _archive(folder: Path) -> Path:
 
 
 def _unpack(folder: Path, path: Path) -> object:
-    archives.faults(path, next(iter(archives.registry().values())))
-    return archives.unpack(path, folder / "out", {1})
+    manifest.faults(path, next(iter(manifest.registry().values())))
+    return download.unpack(path, folder / "out", {1})
 
 
 def _manifest(folder: Path) -> Path:

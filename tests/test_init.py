@@ -91,7 +91,7 @@ def test_every_module_can_be_named() -> None:
 def test_an_mfcc_needs_neither_downloads_nor_tables() -> None:
     code = (
         "import sys; from avlib.features import audio;"
-        "print(sorted({'pandas', 'requests', 'torch', 'avlib.corpus.archives'} & set(sys.modules)))"
+        "print(sorted({'pandas', 'requests', 'torch', 'avlib.corpus.manifest'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -3,5 +3,5 @@
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__, ["archives", "download", "manifest", "ravdess", "recording", "verify"]
+    __name__, ["download", "manifest", "ravdess", "recording", "verify"]
 )

@@ -21,30 +21,15 @@ APART_S = 0.05  # sound and picture of a film that begin so far apart are brough
 
 
 def load(path: str | Path) -> tuple[np.ndarray, int]:
-    """Read a recording's sound as one channel.
+    """Read the sound of a wav file or of an mp4 file as one channel, and its rate in Hz.
 
-    Parameters
-    ----------
-    path : str or Path
-        A wav file, or an mp4 file with a sound track.
+    The sound is ``(samples,)`` float32, full scale is 1; several channels are averaged. That of a
+    film that begins later than its picture is silent till then, and what comes before the picture
+    is left out: time 0 is that of the first frame, as in `video.frames_at`.
 
-    Returns
-    -------
-    sound : ndarray, shape (samples,), float32
-        Amplitude, full scale is 1. Several channels are averaged.
-    rate : int
-        Samples a second (Hz).
-
-    Raises
-    ------
-    ValueError
-        If the file cannot be read, has no sound, or holds no samples, samples that are no numbers
-        or beyond any recording, a rate that no recording has, or channels that cancel each other.
-
-    Notes
-    -----
-    The sound of a film that begins later than its picture is silent till then, and what comes
-    before the picture is left out: time 0 is that of the first frame, as in `video.frames_at`.
+    Raises ``ValueError`` if the file cannot be read, has no sound, or holds no samples, samples
+    that are no numbers or beyond any recording, a rate that no recording has, or channels that
+    cancel each other.
     """
     channels, rate = load_channels(path)
     if channels.shape[1] == 1:
@@ -59,35 +44,19 @@ def load(path: str | Path) -> tuple[np.ndarray, int]:
 
 
 def load_channels(path: str | Path) -> tuple[np.ndarray, int]:
-    """Read a recording's sound, each channel for itself.
-
-    Parameters
-    ----------
-    path : str or Path
-        As `load`.
-
-    Returns
-    -------
-    channels : ndarray, shape (samples, channels), float32
-    rate : int
-        Samples a second (Hz).
-
-    Raises
-    ------
-    ValueError
-        As `load`.
-    """
+    """As `load`, each channel for itself: ``(samples, channels)`` float32, and the rate."""
     path = Path(path)
     channels, rate = _load_mp4(path) if path.suffix.lower() == ".mp4" else _load_wav(path)
     if channels.shape[0] == 0:
-        raise ValueError(f"{path}: holds no sound samples; get a whole copy of the file")
+        raise _damaged(path, "holds no sound samples")
     loudest = _loudest(channels)
     if not loudest <= LOUDEST:  # NaN, too
-        raise ValueError(
-            f"{path}: holds samples of {loudest:g} times full scale, which is no sound; get a "
-            "whole copy of the file"
-        )
+        raise _damaged(path, f"holds samples of {loudest:g} times full scale, which is no sound")
     return channels, rate
+
+
+def _damaged(path: Path, what: str) -> ValueError:
+    return ValueError(f"{path}: {what}; get a whole copy of the file")
 
 
 def _loudest(sound: np.ndarray) -> float:
@@ -97,9 +66,10 @@ def _loudest(sound: np.ndarray) -> float:
 
 def _require_rate(path: Path, rate: int) -> None:
     if rate not in RATES:
-        raise ValueError(
-            f"{path}: says that it has {rate} samples a second, and a recording has "
-            f"{RATES.start} to {RATES.stop - 1}; get a whole copy of the file"
+        raise _damaged(
+            path,
+            f"says that it has {rate} samples a second, and a recording has {RATES.start} to "
+            f"{RATES.stop - 1}",
         )
 
 
@@ -114,9 +84,7 @@ def _load_wav(path: Path) -> tuple[np.ndarray, int]:
             return file.read(dtype="float32", always_2d=True), file.samplerate
     except soundfile.SoundFileRuntimeError as error:
         said = getattr(error, "error_string", error)
-        raise ValueError(
-            f"{path}: cannot be read as sound ({said}); get a whole copy of the file"
-        ) from error
+        raise _damaged(path, f"cannot be read as sound ({said})") from error
 
 
 def _require_whole(path: Path) -> None:
@@ -130,17 +98,13 @@ def _require_whole(path: Path) -> None:
         if kind != b"RIFF" or promised in (8, 0xFFFFFFFF + 8):
             return
         if promised > size:
-            raise ValueError(
-                f"{path}: is cut short, {size} of {promised} bytes are there; get a whole copy of "
-                "the file"
-            )
+            raise _damaged(path, f"is cut short, {size} of {promised} bytes are there")
         file.seek(12)
         while len(chunk := file.read(8)) == 8:
             end = file.tell() + int.from_bytes(chunk[4:], "little")
             if chunk[:4] == b"data" and end > promised:
-                raise ValueError(
-                    f"{path}: its sound should reach to byte {end}, and the file ends at "
-                    f"{promised}; get a whole copy of the file"
+                raise _damaged(
+                    path, f"its sound should reach to byte {end}, and the file ends at {promised}"
                 )
             file.seek(end + end % 2)
 
@@ -149,28 +113,22 @@ def _load_mp4(path: Path) -> tuple[np.ndarray, int]:
     import av
 
     try:
-        with av.open(path, metadata_errors="replace") as container:
-            if not container.streams.audio:
+        with av.open(path, metadata_errors="replace") as film:
+            if not film.streams.audio:
                 raise ValueError(f"{path}: has no sound track; use the clip's 01 mp4 or 03 wav")
-            stream = container.streams.best("audio")
+            stream = film.streams.best("audio")
             _require_rate(path, stream.rate or 0)
             planar = av.AudioResampler(format="fltp")
-            frames = list(container.decode(stream))
-            blocks = [
-                block.to_ndarray() for frame in [*frames, None] for block in planar.resample(frame)
-            ]
+            frames = [*film.decode(stream), None]  # None asks for what the resampler still holds
+            blocks = [block.to_ndarray() for frame in frames for block in planar.resample(frame)]
             rate, promised = stream.rate, float((stream.duration or 0) * stream.time_base)
-            late = starts_late(container)
+            late = starts_late(film)
     except av.FFmpegError as error:
-        raise ValueError(
-            f"{path}: its sound cannot be decoded ({error.strerror}); get a whole copy of the file"
-        ) from error
+        raise _damaged(path, f"its sound cannot be decoded ({error.strerror})") from error
     channels = np.concatenate(blocks or [np.zeros((1, 0), np.float32)], axis=1).T
-    if len(channels) / rate < promised - 0.1:
-        raise ValueError(
-            f"{path}: is cut short, {len(channels) / rate:.2f} of {promised:.2f} s of sound are "
-            "there; get a whole copy of the file"
-        )
+    found = len(channels) / rate
+    if found < promised - 0.1:
+        raise _damaged(path, f"is cut short, {found:.2f} of {promised:.2f} s of sound are there")
     if abs(late) > APART_S:
         apart = round(late * rate)
         channels = np.pad(channels, ((max(apart, 0), 0), (0, 0)))[max(-apart, 0) :]
@@ -178,17 +136,10 @@ def _load_mp4(path: Path) -> tuple[np.ndarray, int]:
 
 
 def starts_late(container: av.container.InputContainer) -> float:
-    """Seconds from the first frame of a film's picture to its first sound; less than 0 if before.
+    """Seconds from the first frame of an open film's picture to its first sound.
 
-    Parameters
-    ----------
-    container : av.container.InputContainer
-        An open film.
-
-    Returns
-    -------
-    float
-        0 where it has no picture or no sound, or does not say when they begin.
+    Less than 0 if the sound is first; 0 where there is no picture or no sound, or the film does not
+    say when they begin.
     """
     streams = [container.streams.best(kind) for kind in ("audio", "video")]
     if any(stream is None or stream.start_time is None for stream in streams):

@@ -4,8 +4,6 @@ Downloads break off, disks rot, and RAVDESS has oddities of its own: a few stere
 performance under two names. Whoever knows them before training need not wonder after it.
 """
 
-from __future__ import annotations
-
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -18,8 +16,8 @@ import pandas as pd
 from joblib import delayed
 
 from avlib import files, workers
-from avlib.corpus import archives, manifest, recording
-from avlib.corpus.ravdess import CHANNELS, PRACTICE_MARK, ClipName, speech_names
+from avlib.corpus import manifest, recording
+from avlib.corpus.ravdess import is_media, is_practice, name_of, speech_names
 
 MEMORY = ".verified.json"  # what was found, so that a second look opens only what has changed
 _VERSION = 3  # of what is remembered
@@ -29,8 +27,13 @@ SIZE = {False: (1280, 720), True: (320, 180)}  # of RAVDESS's pictures, of the p
 # All else is worth knowing, no more.
 UNUSABLE = {"unreadable", "empty", "silent", "no sound", "changed"}
 LOST = {"missing", "wrong size", "wrong checksum"}  # to be fetched again
-_FIRST_BOXES = (b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
 LONGEST_GAP_S = 0.1  # between the ends of sound and picture
+_FIRST_BOXES = (b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
+
+Findings = list[tuple[str, str]]  # each a finding and its detail
+# What is remembered of a file: its "stamp" (size and time), "findings" (None where it was only
+# read, not opened), "digest" (MD5) and "crc32".
+Seen = dict[str, object]
 
 
 def verify(
@@ -38,92 +41,50 @@ def verify(
 ) -> pd.DataFrame:
     """Look at every wav and mp4 file in a folder and below, and at archives of RAVDESS.
 
-    Where a manifest tells what the files were when they were written, each is compared with it.
     What was found is remembered in the folder, in ``.verified.json``: a run that was stopped goes
-    on where it was, and another one opens only files whose size or time has changed.
+    on where it was, and another one opens only files whose size or time has changed. With `again`
+    it opens all of them: a disk can change bytes and leave the time.
 
-    Parameters
-    ----------
-    folder : str or Path
-    jobs : int, optional
-        Processes; one for each processor by default.
-    progress : bool
-        Show a bar.
-    again : bool
-        Open every file, whatever is remembered: a disk can change bytes and leave the time.
-
-    Returns
-    -------
-    DataFrame
-        One row for each thing found: ``file`` (below the folder), ``finding`` (see `look`, or
-        ``changed`` and ``missing``: not as the manifest has it; ``incomplete``: RAVDESS holds
-        more of that actor; ``same bytes``; of an archive ``wrong size`` or ``wrong checksum``)
-        and ``detail``; sorted by file. Its ``attrs["files"]`` counts the files, and
-        ``attrs["remembered"]`` those that were not opened this time.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the folder holds no wav or mp4 file.
+    Returns a row for each thing found: ``file`` (below the folder), ``finding`` (see `look`, or
+    ``changed`` and ``missing``: not as the manifest has it; ``incomplete``: RAVDESS holds more of
+    that actor; ``same bytes``; see `manifest.faults` for archives) and ``detail``. ``attrs`` counts
+    the ``files``, and those ``remembered``, which were not opened this time. Raises
+    ``FileNotFoundError`` if there is no wav or mp4 file.
     """
     folder = Path(folder)
-    registry, listed = archives.registry(), manifest.read(folder)
-    found = [
-        path
-        for path in files.below(folder)
-        if (path.suffix.lower() in (".wav", ".mp4") or path.name in registry)
-        and not path.name.startswith(".")
-    ]
+    registry, listed = manifest.registry(), manifest.read(folder)
+    found = [path for path in files.below(folder) if is_media(path) or path.name in registry]
     if not found:
         raise FileNotFoundError(f"{folder}: no wav or mp4 files here or below")
-    memory = {} if again else _remembered(folder)
-    before = {name: seen["stamp"] for name, seen in memory.items() if seen["findings"] is not None}
-    known = _examine(folder, found, jobs, progress, memory=memory)
-    rows = [(name, *finding) for name in known for finding in known[name]["findings"]]
-    rows += _twins({name: seen["digest"] for name, seen in known.items()})
-    rows += _against_manifest(listed, {name: seen["crc32"] for name, seen in known.items()})
-    if not (folder / PRACTICE_MARK).is_file():
+    known, fresh = _examine(folder, found, jobs, progress, again=again)
+    rows = [(name, *finding) for name, seen in known.items() for finding in seen["findings"]]
+    rows += _twins(known) + _against_manifest(listed, known)
+    if not is_practice(folder):
         rows += _against_design(known)
     table = pd.DataFrame(sorted(rows), columns=["file", "finding", "detail"])
-    table.attrs["files"] = len(found)
-    table.attrs["remembered"] = sum(
-        before.get(name) == seen["stamp"] for name, seen in known.items()
-    )
+    table.attrs |= {"files": len(known), "remembered": len(known) - fresh}
     return table
 
 
 def unusable(
     files: Mapping[Path, bool], jobs: int | None = None, progress: bool = True
 ) -> dict[Path, str]:
-    """Which files no feature can be computed from, and why.
+    """Which wav and mp4 files no feature can be computed from, and why.
 
-    A file that is, byte for byte, what a manifest says was written need not be decoded; another
-    one is opened to its end, unless an earlier look is remembered.
-
-    Parameters
-    ----------
-    files : mapping of Path to bool
-        wav and mp4 files, and whether their sound is needed.
-    jobs : int, optional
-        Processes; one for each processor by default.
-    progress : bool
-        Show a bar.
-
-    Returns
-    -------
-    dict of Path to str
+    `files` says of each whether its sound is needed. A file that is, byte for byte, what a manifest
+    says was written need not be decoded; another one is opened to its end, unless an earlier look
+    is remembered.
     """
     folder = _root(files)
     listed = manifest.read(folder)
     names = {path.relative_to(folder).as_posix(): path for path in files}
     written = [path for name, path in names.items() if name in listed]
-    found = {
-        names[name]: f"is not the file that came from {listed[name].source}"
-        for name, seen in _examine(folder, written, jobs, progress, opened=False).items()
-        if (seen["stamp"][0], seen["crc32"]) != (listed[name].bytes, listed[name].crc32)
-    }
     unsure = [path for name, path in names.items() if name not in listed]
-    for name, seen in _examine(folder, unsure, jobs, progress).items():
+    found = {}
+    for name, seen in _examine(folder, written, jobs, progress, opened=False)[0].items():
+        if (seen["stamp"][0], seen["crc32"]) != (listed[name].bytes, listed[name].crc32):
+            found[names[name]] = f"is not the file that came from {listed[name].source}"
+    for name, seen in _examine(folder, unsure, jobs, progress)[0].items():
         wrong = UNUSABLE if files[names[name]] else {"unreadable"}
         for finding, said in seen["findings"]:
             if finding in wrong:
@@ -134,25 +95,10 @@ def unusable(
 def digests(
     files: Iterable[Path], jobs: int | None = None, progress: bool = True
 ) -> dict[Path, str]:
-    """The MD5 of each file; one that has not changed since it was last read is not read again.
-
-    Parameters
-    ----------
-    files : iterable of Path
-        wav and mp4 files.
-    jobs : int, optional
-        Processes; one for each processor by default.
-    progress : bool
-        Show a bar.
-
-    Returns
-    -------
-    dict of Path to str
-        In the order of `files`.
-    """
+    """The MD5 of each wav or mp4 file, in order; one that has not changed is not read again."""
     files = list(files)
     folder = _root(files)
-    seen = _examine(folder, files, jobs, progress, opened=False)
+    seen, _ = _examine(folder, files, jobs, progress, opened=False)
     return {path: seen[path.relative_to(folder).as_posix()]["digest"] for path in files}
 
 
@@ -171,23 +117,24 @@ def _examine(
     jobs: int | None,
     progress: bool,
     opened: bool = True,
-    memory: dict[str, dict[str, object]] | None = None,
-) -> dict[str, dict[str, object]]:
-    """What is found in each file; only those not remembered, or changed since, are read.
+    again: bool = False,
+) -> tuple[dict[str, Seen], int]:
+    """What is found in each file, and how many were read for it: those not remembered as they are.
 
     Where `opened` is false the checksums are enough, and nothing is decoded.
     """
-    memory = _remembered(folder) if memory is None else memory
-    registry = archives.registry()
+    memory = {}
+    if not again:
+        with suppress(OSError, files.DamagedError):  # none, or a damaged one: look anew
+            kept = files.unseal(folder / MEMORY, {"version": int, "files": dict})
+            memory = kept["files"] if kept["version"] == _VERSION else {}
     stamps = {path.relative_to(folder).as_posix(): _stamp(path) for path in paths}
     known = {
-        name: memory[name]
-        for name, stamp in stamps.items()
-        if name in memory
-        and memory[name]["stamp"] == stamp
-        and (memory[name]["findings"] is not None or not opened)
+        name: seen
+        for name, seen in memory.items()
+        if seen["stamp"] == stamps.get(name) and (seen["findings"] is not None or not opened)
     }
-    practice = any((place / PRACTICE_MARK).is_file() for place in (folder, *folder.parents))
+    registry, practice = manifest.registry(), is_practice(folder)
     tasks = [
         delayed(_look)(folder, name, registry.get(Path(name).name), practice, opened)
         for name in stamps
@@ -195,48 +142,55 @@ def _examine(
     ]
     looked = workers.results(tasks, jobs, "verify" if opened else "checksums", "file", progress)
     try:
-        for name, findings, digest, crc32 in looked:
-            known[name] = {
-                "stamp": stamps[name], "findings": findings, "digest": digest, "crc32": crc32,
-            }  # fmt: skip
+        for name, seen in looked:
+            known[name] = {"stamp": stamps[name], **seen}
     finally:
-        if tasks:
-            _remember(folder / MEMORY, {"version": _VERSION, "files": memory | known})
-    return {name: known[name] for name in stamps}
+        with suppress(OSError):  # may only be read, or a full disk: look again next time
+            if tasks:
+                files.seal(folder / MEMORY, {"version": _VERSION, "files": memory | known})
+    return {name: known[name] for name in stamps}, len(tasks)
 
 
-def look(path: str | Path, practice: bool = False) -> list[tuple[str, str]]:
-    """Open one file to its end.
+def _stamp(path: Path) -> list[int]:
+    try:
+        status = path.stat()
+    except OSError:  # gone meanwhile
+        return [-1, -1]
+    return [status.st_size, status.st_mtime_ns]
 
-    Parameters
-    ----------
-    path : str or Path
-        A wav or mp4 file.
-    practice : bool
-        Whether it should have the practice corpus's picture size.
 
-    Returns
-    -------
-    list of tuple of str
-        Each a finding and its detail. ``unreadable`` (not whole, not media, or not to be decoded
-        to its end), ``empty``, ``silent`` and ``no sound`` (of a 01 mp4) make a file unusable;
-        ``stereo``, ``odd rate``, ``odd size``, ``turned``, ``starts apart``, ``ends apart`` and
-        ``odd name`` do not.
+def _look(
+    folder: Path, name: str, archive: manifest.Archive | None, practice: bool, opened: bool
+) -> tuple[str, Seen]:
+    path, found = folder / name, None
+    try:
+        if opened:
+            found = look(path, practice) if archive is None else manifest.faults(path, archive)
+        digest, crc32 = manifest.md5(path), manifest.crc32(path)
+    except OSError as error:  # may not be read, or gone meanwhile: the others go on
+        found = [("unreadable", f"cannot be read ({error.strerror})")]
+        digest, crc32 = "", -1
+    return name, {"findings": found, "digest": digest, "crc32": crc32}
+
+
+def look(path: str | Path, practice: bool = False) -> Findings:
+    """Open a wav or mp4 file to its end, and list what is found.
+
+    ``unreadable`` (not whole, not media, or not to be decoded to its end), ``empty``, ``silent``
+    and ``no sound`` (of a 01 mp4) make a file unusable; ``stereo``, ``odd rate``, ``odd size`` (not
+    RAVDESS's, or the `practice` corpus's), ``turned``, ``starts apart`` and ``ends apart`` do not.
     """
     path = Path(path)
     try:
-        return _look_at_mp4(path, practice) if path.suffix.lower() == ".mp4" else _listen(path)
+        if path.suffix.lower() == ".mp4":
+            return _look_at_mp4(path, practice)
+        return _about_sound(*recording.load_channels(path))
     except ValueError as error:
         said = str(error).removeprefix(f"{path}: ")
         return [("empty" if "no sound samples" in said else "unreadable", said)]
 
 
-def _listen(path: Path) -> list[tuple[str, str]]:
-    channels, rate = recording.load_channels(path)
-    return _about_sound(channels, rate)
-
-
-def _about_sound(channels: np.ndarray, rate: int) -> list[tuple[str, str]]:
+def _about_sound(channels: np.ndarray, rate: int) -> Findings:
     findings = []
     if channels.shape[1] > 1:
         findings.append(("stereo", f"{channels.shape[1]} channels; they are averaged"))
@@ -250,33 +204,32 @@ def _about_sound(channels: np.ndarray, rate: int) -> list[tuple[str, str]]:
     return findings
 
 
-def _look_at_mp4(path: Path, practice: bool) -> list[tuple[str, str]]:
+def _look_at_mp4(path: Path, practice: bool) -> Findings:
     size, promised_size = path.stat().st_size, _promised_size(path)
     if size < promised_size:
         return [("unreadable", f"is cut short, {size} of {promised_size} bytes are there")]
-    findings = []
     try:
-        with av.open(path, metadata_errors="replace") as container:
-            stream = container.streams.best("video")
+        with av.open(path, metadata_errors="replace") as film:
+            stream = film.streams.best("video")
             if stream is None or stream.codec_context is None:
                 return [("unreadable", "has no picture that can be decoded")]
-            packets, frames, turned = 0, [], 0
-            late = recording.starts_late(container)
-            for packet in container.demux(stream):
+            packets, times, sizes, turned = 0, [], set(), 0
+            late, heard = recording.starts_late(film), bool(film.streams.audio)
+            for packet in film.demux(stream):
                 packets += packet.size > 0
                 for frame in packet.decode():
-                    frames.append((frame.time, frame.width, frame.height))
+                    times.append(frame.time)
+                    sizes.add((frame.width, frame.height))
                     turned = frame.rotation
             rate, promised = float(stream.average_rate or 0), stream.frames
-            heard = bool(container.streams.audio)
     except av.FFmpegError as error:
         return [("unreadable", f"its picture cannot be decoded to its end ({error.strerror})")]
-    if not frames or packets < promised:  # some that are there may lie before the film's start
+    if not times or packets < promised:  # some that are there may lie before the film's start
         return [("unreadable", f"is cut short, {packets} of {promised} frames are there")]
-    if any(time is None for time, _, _ in frames):
+    if None in times:
         return [("unreadable", "a frame carries no time")]
-    if {frame[1:] for frame in frames} != {SIZE[practice]}:
-        width, height = frames[0][1:]
+    findings = []
+    for width, height in sorted(sizes - {SIZE[practice]})[:1]:
         wanted = "{} × {}".format(*SIZE[practice])
         findings.append(("odd size", f"{width} × {height} pixels instead of {wanted}"))
     if abs(rate - FRAME_RATE) > 0.01:
@@ -284,20 +237,20 @@ def _look_at_mp4(path: Path, practice: bool) -> list[tuple[str, str]]:
     if turned:
         findings.append(("turned", f"by {turned} degrees; it is turned back"))
     if abs(late) > recording.APART_S:
-        which = "later" if late > 0 else "earlier"
-        findings.append(
-            ("starts apart", f"the sound starts {abs(late):.2f} s {which}; they are aligned")
-        )
+        findings.append(("starts apart", f"the sound starts {_when(late)}; they are aligned"))
     if heard:
         channels, sound_rate = recording.load_channels(path)
         findings += _about_sound(channels, sound_rate)
-        gap = len(channels) / sound_rate - (frames[-1][0] - frames[0][0] + 1 / rate)
+        gap = len(channels) / sound_rate - (times[-1] - times[0] + 1 / (rate or FRAME_RATE))
         if abs(gap) > LONGEST_GAP_S:
-            which = "later" if gap > 0 else "earlier"
-            findings.append(("ends apart", f"the sound ends {abs(gap):.2f} s {which}"))
-    elif not _is_silent_film(path):
+            findings.append(("ends apart", f"the sound ends {_when(gap)}"))
+    elif (name := name_of(path)) is None or name.modality != 2:
         findings.append(("no sound", "a 01 file should have a sound track"))
     return findings
+
+
+def _when(late: float) -> str:
+    return f"{abs(late):.2f} s {'later' if late > 0 else 'earlier'}"
 
 
 def _promised_size(path: Path) -> int:
@@ -317,53 +270,15 @@ def _promised_size(path: Path) -> int:
     return end
 
 
-def _is_silent_film(path: Path) -> bool:
-    """Whether its name says that it has no sound."""
-    try:
-        return ClipName.parse(path).modality == 2
-    except ValueError:
-        return False
+Rows = list[tuple[str, str, str]]  # of the table: file, finding, detail
 
 
-def _look(
-    folder: Path, name: str, archive: archives.Archive | None, practice: bool, opened: bool
-) -> tuple[str, list[tuple[str, str]] | None, str, int]:
-    path, found = folder / name, None
-    try:
-        if opened:
-            found = look(path, practice) if archive is None else archives.faults(path, archive)
-        return name, found, archives.md5(path), manifest.crc32(path)
-    except OSError as error:  # may not be read, or gone meanwhile: the others go on
-        return name, [("unreadable", f"cannot be read ({error.strerror})")], "", -1
-
-
-def _stamp(path: Path) -> list[int]:
-    try:
-        status = path.stat()
-    except OSError:  # gone meanwhile
-        return [-1, -1]
-    return [status.st_size, status.st_mtime_ns]
-
-
-def _remembered(folder: Path) -> dict[str, dict[str, object]]:
-    try:
-        content = files.unseal(folder / MEMORY, {"version": int, "files": dict})
-    except (OSError, files.DamagedError):  # no memory, or one that was damaged: look anew
-        return {}
-    return content["files"] if content["version"] == _VERSION else {}
-
-
-def _remember(path: Path, content: dict[str, object]) -> None:
-    with suppress(OSError):  # a folder that may only be read, or a full disk: look again next time
-        files.seal(path, content)
-
-
-def _twins(digests: dict[str, str]) -> list[tuple[str, str, str]]:
+def _twins(known: Mapping[str, Seen]) -> Rows:
     """Files of the same bytes under two names; a second copy under one name is no riddle."""
     same = defaultdict(list)
-    for name, digest in digests.items():
-        if digest:
-            same[digest].append(name)
+    for name, seen in known.items():
+        if seen["digest"]:
+            same[seen["digest"]].append(name)
     return [
         (name, "same bytes", f"as {others[0]}")
         for names in same.values()
@@ -372,33 +287,29 @@ def _twins(digests: dict[str, str]) -> list[tuple[str, str, str]]:
     ]
 
 
-def _against_manifest(
-    listed: dict[str, manifest.Entry], found: dict[str, int]
-) -> list[tuple[str, str, str]]:
+def _against_manifest(listed: Mapping[str, manifest.Entry], known: Mapping[str, Seen]) -> Rows:
     """Files that are not there any more, or not as they were written."""
-    return [
-        (name, "missing", f"was here, from {entry.source}")
-        if name not in found
-        else (name, "changed", f"is not the file that came from {entry.source}; get it again")
-        for name, entry in listed.items()
-        if found.get(name) != entry.crc32
-    ]
+    rows = []
+    for name, entry in listed.items():
+        if name not in known:
+            rows.append((name, "missing", f"was here, from {entry.source}"))
+        elif known[name]["crc32"] != entry.crc32:
+            detail = f"is not the file that came from {entry.source}; get it again"
+            rows.append((name, "changed", detail))
+    return rows
 
 
-def _against_design(files: Iterable[str]) -> list[tuple[str, str, str]]:
+def _against_design(known: Iterable[str]) -> Rows:
     """What RAVDESS holds and the folder does not, for each actor, suffix and modality there."""
-    here: dict[tuple[int, int, str], set[str]] = defaultdict(set)
-    for file in files:
-        try:
-            name = ClipName.parse(file)
-        except ValueError:
-            continue
-        if CHANNELS[name.channel - 1] == "speech":
-            here[name.actor, name.modality, Path(file).suffix.lower()].add(str(name))
+    here = defaultdict(set)
+    for file in known:
+        name = name_of(file)
+        if name is not None and name.channel == 1:
+            here[name.actor, name.modality, Path(file).suffix.lower()].add(name)
     rows = []
     for (actor, modality, suffix), names in here.items():
-        official = [str(name) for name in speech_names([actor], modality)]
-        lacking = [name for name in official if name not in names]
+        official = speech_names([actor], modality)
+        lacking = [str(name) for name in official if name not in names]
         if lacking:
             first = ", ".join(lacking[:3]) + (" …" if len(lacking) > 3 else "")
             detail = f"{len(lacking)} of {len(official)} that RAVDESS holds: {first}"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from avlib.corpus import archives, manifest
+from avlib.corpus import download, manifest
 
 NAME = "03-01-01-01-01-01-{actor:02d}.wav"
 WHOLE = {f"Actor_{actor:02d}/{NAME.format(actor=actor)}": bytes([actor]) * 5000 for actor in (1, 2)}
@@ -30,20 +30,20 @@ def test_the_recordings_of_the_actors_asked_for_are_unpacked(tmp_path: Path) -> 
     extra = {"__MACOSX/Actor_01/._x.wav": b"x", "Actor_01/notes.txt": b"x", "song.wav": b"x"}
     path = zipped(tmp_path / "a.zip", WHOLE | extra)
     out = tmp_path / "out"
-    assert archives.unpack(path, out, {1}) == ["Actor_01/03-01-01-01-01-01-01.wav"]
+    assert download.unpack(path, out, {1}) == ["Actor_01/03-01-01-01-01-01-01.wav"]
     assert below(out) == ["Actor_01/03-01-01-01-01-01-01.wav", "manifest.csv"]
-    archives.unpack(path, out, {1, 2})
+    download.unpack(path, out, {1, 2})
     assert {file: (out / file).read_bytes() for file in WHOLE} == WHOLE
     assert {entry.source for entry in manifest.read(out).values()} == {"a.zip"}
 
 
 def test_what_is_whole_is_left_alone_and_what_is_not_is_mended(tmp_path: Path) -> None:
     path, out = zipped(tmp_path / "a.zip", WHOLE), tmp_path / "out"
-    archives.unpack(path, out, {1, 2})
+    download.unpack(path, out, {1, 2})
     first, second = (out / file for file in WHOLE)
     second.write_bytes(b"damaged")
     written = first.stat().st_mtime_ns
-    archives.unpack(path, out, {1, 2})
+    download.unpack(path, out, {1, 2})
     assert first.stat().st_mtime_ns == written
     assert {file: (out / file).read_bytes() for file in WHOLE} == WHOLE
 
@@ -81,7 +81,7 @@ def test_an_archive_cannot_write_outside_its_folder(
 ) -> None:
     path = zipped(tmp_path / "a.zip", {"Actor_02/x.txt": b"", name: b"/etc"})
     with pytest.raises(ValueError, match=message):
-        archives.unpack(path, tmp_path / "in" / "out", {1, 2})
+        download.unpack(path, tmp_path / "in" / "out", {1, 2})
     assert below(tmp_path) == ["a.zip"]
 
 
@@ -90,8 +90,8 @@ def test_a_link_in_the_folder_does_not_lead_out_of_it(tmp_path: Path) -> None:
     out.mkdir()
     elsewhere.mkdir()
     (out / "Actor_01").symlink_to(elsewhere)
-    with pytest.raises(ValueError, match=r"Actor_01: leads out of"):
-        archives.unpack(path, out, {1, 2})
+    with pytest.raises(ValueError, match=r"Actor_01.* leads outside .*out"):
+        download.unpack(path, out, {1, 2})
     assert below(elsewhere) == []
 
 
@@ -100,13 +100,13 @@ def test_a_bomb_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(next(iter(WHOLE)), bytes(50_000_000))
     with pytest.raises(ValueError, match="would grow to 50000000"):
-        archives.unpack(path, tmp_path / "out", {1})
+        download.unpack(path, tmp_path / "out", {1})
     lie = a_lie_about_the_size(tmp_path / "lie.zip")
     with pytest.raises(ValueError, match="would grow"):
-        archives.unpack(lie, tmp_path / "out", {1})
+        download.unpack(lie, tmp_path / "out", {1})
     many = zipped(tmp_path / "many.zip", {f"{number}.txt": b"" for number in range(10_001)})
     with pytest.raises(ValueError, match="10001 files"):
-        archives.unpack(many, tmp_path / "out", {1})
+        download.unpack(many, tmp_path / "out", {1})
     assert not (tmp_path / "out").exists()
 
 
@@ -122,7 +122,7 @@ def test_members_that_lie_over_one_another_are_refused(tmp_path: Path) -> None:
             archive.filelist.append(twin)
         archive._didModify = True
     with pytest.raises(ValueError, match="no recording"):
-        archives.unpack(path, tmp_path / "out", {1, 2, 3})
+        download.unpack(path, tmp_path / "out", {1, 2, 3})
 
 
 @pytest.mark.parametrize("at", [0.0, 0.3, 0.6, 0.97])
@@ -133,7 +133,7 @@ def test_a_damaged_archive_is_named_and_leaves_no_half_file(tmp_path: Path, at: 
     data[start : start + 40] = bytes(40)
     path.write_bytes(data)
     with pytest.raises(ValueError, match=r"a\.zip"):
-        archives.unpack(path, tmp_path / "out", {1, 2})
+        download.unpack(path, tmp_path / "out", {1, 2})
     for file in below(tmp_path / "out") if (tmp_path / "out").exists() else []:
         assert (tmp_path / "out" / file).read_bytes() == WHOLE[file]
 
@@ -142,42 +142,40 @@ def test_what_is_no_archive_is_named(tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
     path.write_bytes(b"<html>")
     with pytest.raises(ValueError, match=r"a\.zip: is damaged"):
-        archives.unpack(path, tmp_path / "out", {1})
+        download.unpack(path, tmp_path / "out", {1})
 
 
 def test_a_full_disk_is_told_and_gone_on_with(
-    tmp_path: Path, small_disk: Callable[[int], Path], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, small_disk: Callable[[int], Path]
 ) -> None:
     path, folder = zipped(tmp_path / "a.zip", WHOLE), small_disk(8)
-    with pytest.raises(OSError, match="are free"):
-        archives.unpack(path, folder, {1, 2})
-    monkeypatch.setattr(archives, "_require_room", lambda *_: None)  # it fills up on the way
     with pytest.raises(OSError, match=r"No space left.*make room"):
-        archives.unpack(path, folder, {1, 2})
+        download.unpack(path, folder, {1, 2})
     assert all((folder / file).read_bytes() == WHOLE[file] for file in below(folder))
     small_disk(1000)
-    archives.unpack(path, folder, {1, 2})
+    download.unpack(path, folder, {1, 2})
     assert {file: (folder / file).read_bytes() for file in WHOLE} == WHOLE
 
 
 def test_size_and_checksum_are_compared_with_the_registry(tmp_path: Path) -> None:
     path = zipped(tmp_path / "a.zip", WHOLE)
-    known = next(iter(archives.registry().values()))
-    right = replace(known, bytes=path.stat().st_size, md5=archives.md5(path))
-    assert archives.faults(path, right) == []
-    assert archives.faults(path, replace(right, md5="0" * 32))[0][0] == "wrong checksum"
-    assert archives.faults(path, replace(right, bytes=7))[0][0] == "wrong size"
+    known = next(iter(manifest.registry().values()))
+    right = replace(known, bytes=path.stat().st_size, md5=manifest.md5(path))
+    assert manifest.faults(path, right) == []
+    assert manifest.faults(path, replace(right, md5="0" * 32))[0][0] == "wrong checksum"
+    assert manifest.faults(path, replace(right, bytes=7))[0][0] == "wrong size"
 
 
 def test_the_archives_of_what_is_wanted() -> None:
-    assert archives.select(["speech"], ["audio"], range(1, 25)) == ["Audio_Speech_Actors_01-24.zip"]
-    assert archives.select(["song"], ["video"], [17, 18]) == ["Video_Song_Actor_17.zip"]
+    (sound,) = manifest.select(["speech"], ["audio"], range(1, 25))
+    (film,) = manifest.select(["song"], ["video"], [17, 18])
+    assert (sound.name, film.name) == ("Audio_Speech_Actors_01-24.zip", "Video_Song_Actor_17.zip")
     with pytest.raises(ValueError, match="speech, song or both"):
-        archives.select([], ["audio"], [1])
+        manifest.select([], ["audio"], [1])
     with pytest.raises(ValueError, match="audio, video or both"):
-        archives.select(["speech"], [], [1])
+        manifest.select(["speech"], [], [1])
     with pytest.raises(ValueError, match="1 to 24"):
-        archives.select(["speech"], ["audio"], [25])
+        manifest.select(["speech"], ["audio"], [25])
 
 
 @pytest.mark.parametrize(
@@ -190,7 +188,7 @@ def test_an_archive_without_what_is_wanted_is_named_and_kept(
     path = zipped(tmp_path / "a.zip", files)
     before = path.read_bytes()
     with pytest.raises(ValueError, match=r"a\.zip: holds no recording of the actors \[1, 2\]"):
-        archives.unpack(path, tmp_path / "out", {1, 2})
+        download.unpack(path, tmp_path / "out", {1, 2})
     assert path.read_bytes() == before
     assert below(tmp_path) == ["a.zip"]
 
@@ -208,5 +206,5 @@ def test_a_member_that_cannot_be_unpacked_is_damage_not_a_full_disk(
         content[at] ^= 0xFF
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"a\.zip: is damaged"):
-        archives.unpack(path, tmp_path / "out", {1})
+        download.unpack(path, tmp_path / "out", {1})
     assert below(tmp_path) == ["a.zip"]

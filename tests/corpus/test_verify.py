@@ -13,7 +13,7 @@ import soundfile
 from media import RATE, tone, write_mp4
 
 from avlib.__main__ import main
-from avlib.corpus import archives, manifest, ravdess, verify
+from avlib.corpus import manifest, ravdess, verify
 from avlib.corpus.manifest import Entry, crc32
 
 NAME = "03-01-01-01-01-01-01.wav"
@@ -181,8 +181,8 @@ def test_archives_are_checked_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     path = tmp_path / "Video_Speech_Actor_01.zip"
     path.write_bytes(b"not the archive")
     assert found_in(tmp_path) == [(path.name, "wrong checksum")]
-    right = replace(archives.registry()[path.name], bytes=15, md5=archives.md5(path))
-    monkeypatch.setattr(archives, "registry", lambda: {path.name: right})
+    right = replace(manifest.registry()[path.name], bytes=15, md5=manifest.md5(path))
+    monkeypatch.setattr(manifest, "registry", lambda: {path.name: right})
     (tmp_path / verify.MEMORY).unlink()
     assert found_in(tmp_path) == []
     path.write_bytes(b"longer than the archive")
