@@ -434,7 +434,7 @@ def _experiment(
     if loaders.best_device().type == "cuda":
         found = _on_one_device(store, missing, places, progress)
     else:
-        tasks = [delayed(_run_one)(store.folder, trial, places[trial]) for trial in missing]
+        tasks = [delayed(_run_one)(store, trial, places[trial]) for trial in missing]
         found = list(workers.results(tasks, jobs, "networks", "run", progress, ordered=True))
     runs |= dict(zip(missing, found, strict=True))
     return _circumstances(experiment, store, trials[0].settings, trials[0].normalisation) | {
@@ -504,11 +504,10 @@ def _on_one_device(
     return found
 
 
-def _run_one(folder: Path, trial: Trial, place: Path | None) -> dict[str, object]:
+def _run_one(store: FeatureStore, trial: Trial, place: Path | None) -> dict[str, object]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        store = FeatureStore.open(folder)
         split = _cut(store, trial)
         samples = loaders.to_device(store, split.train, normalisation=trial.normalisation)
         return _carry_out(trial, store, samples, split, place)

@@ -46,7 +46,8 @@ import json, resource, sys, time
 import pandas as pd
 from pathlib import Path
 from joblib.externals.loky import get_reusable_executor
-from avlib import features, ravdess
+from avlib import features
+from avlib.corpus import ravdess
 folder, number, store = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 parts = [ravdess.index(part).assign(part=part.name) for part in sorted(folder.iterdir())
          if part.is_dir()]
