@@ -14,24 +14,23 @@ import tempfile
 import time
 from pathlib import Path
 
-from speed import growth
+from speed import PEAK, growth
 
 from avlib import features
 from avlib.corpus import ravdess
 from avlib.corpus.ravdess import ClipName, speech_names
 
 # A process of its own, so that its peak of memory is its own.
-OPEN = """
-import json, resource, sys, time
+OPEN = f"""{PEAK}
+import json, time
 from avlib import features
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 before, begun = peak(), time.perf_counter()
 store = features.FeatureStore.open(sys.argv[1])
 rows, opened = len(store.rows), time.perf_counter()
 store.mfcc.sum(), store.pairs.sum()
 read = time.perf_counter()
-print(json.dumps({"open_s": opened - begun, "read_s": read - opened, "grown_MiB": peak() - before}))
+grown = peak() - before
+print(json.dumps(dict(open_s=opened - begun, read_s=read - opened, grown_MiB=grown)))
 """
 REPEATS = 5
 
