@@ -442,7 +442,8 @@ def _features(options: argparse.Namespace) -> int:
     clips, recipe = _clips_and_recipe(options, options.folder, options.no_picture)
     store = features.build(clips, recipe, options.out, skip_faulty=options.skip_faulty)
     shapes = store.shapes
-    _write_json(options, store.header | shapes)
+    told = {name: value for name, value in store.header.items() if name != "clips"}
+    _write_json(options, told | shapes)
     _say(f"{store.folder}: " + ", ".join(f"{name} {shape}" for name, shape in shapes.items()))
     for clip, reason in store.header["left_out"].items():
         _say(f"  left out {clip}: {reason}")

@@ -37,13 +37,10 @@ def read(path: str | Path) -> pd.DataFrame:
     Source: Baltrušaitis et al. 2018, *OpenFace 2.0*, doi:10.1109/FG.2018.00019.
     """
     path = Path(path)
-    if path.is_dir():
-        found = _averaged(path)
-    else:
-        found = _table(path)
-        if "name" not in found:
-            raise ValueError(f"{path}: has no column “name”; it should hold a row for each clip")
-        found = found.set_index("name")
+    found = _averaged(path) if path.is_dir() else _table(path)
+    if "name" not in found:
+        raise ValueError(f"{path}: has no column “name”; it should hold a row for each clip")
+    found = found.set_index("name")
     columns = sorted(filter(_COLUMN.fullmatch, found.columns))
     if not columns:
         raise ValueError(f"{path}: has no column like AU12_r or AU12_c")
@@ -102,6 +99,7 @@ def _table(path: Path) -> pd.DataFrame:
 
 
 def _averaged(folder: Path) -> pd.DataFrame:
+    """As `_table`, of a folder with a table for each film."""
     tables = [path for path in files.below(folder) if path.suffix.lower() == ".csv"]
     if not tables:
         raise ValueError(f"{folder}: holds no CSV file")
@@ -113,7 +111,7 @@ def _averaged(folder: Path) -> pd.DataFrame:
         if frames.empty:
             raise ValueError(f"{file}: no face was found in any frame; remove the file")
         rows[file.stem] = frames.mean(numeric_only=True)
-    return pd.DataFrame(rows).T
+    return pd.DataFrame(rows).T.rename_axis("name").reset_index()
 
 
 def join(clips: pd.DataFrame, path: str | Path) -> pd.DataFrame:

@@ -57,18 +57,17 @@ def build(
 ) -> FeatureStore:
     """Compute the features of those clips that `folder` does not hold yet, and open the store.
 
-    `clips` is what `ravdess.index` (and `action_units.join`) returned. Processes: `jobs`, or one
-    for each core; joblib's backend can send them elsewhere. A recording is read again only if its
-    size or time has changed, and checked before the work starts (see `verify.unusable`), so that
-    a faulty one is known at once and not after an hour. With `skip_faulty` clips that cannot be
-    used are left out, and named with the reasons in the store's header.
+    `clips` is what `ravdess.index` (and `action_units.join`) returned; `jobs` processes work, one
+    for each core by default, and joblib's backend can send them elsewhere. A recording is read
+    again only if its size or time has changed. It is checked before the work starts (see
+    `verify.unusable`), so that a faulty one is known at once and not after an hour; `skip_faulty`
+    leaves such clips out, and the store's header says why. Each file is written whole or not at
+    all: a run that was killed goes on where it stopped, and two at once do no harm. A damaged file
+    is told (`UserWarning`) and made again.
 
-    A run that was killed or met a full disk goes on where it stopped, and runs at once do no harm:
-    each file is written whole or not at all. A damaged one is told (`UserWarning`) and made again.
-
-    Raises `ValueError` naming all clips that lack sound, picture or action units that the recipe
-    asks for, or cannot be used; `FileExistsError` if the folder holds something else, or features
-    by another recipe; `OSError` if it cannot be written.
+    Raises `ValueError` naming all clips that lack what the recipe asks for or cannot be used;
+    `FileExistsError` if the folder holds something else, or features by another recipe; `OSError`
+    if it cannot be written.
     """
     folder = Path(folder)
     kept = _kept(folder, recipe)
@@ -86,14 +85,17 @@ def build(
     try:
         left_out |= filter(None, workers.results(tasks, jobs, "features", "clip", progress))
         _accept(left_out, clips, skip_faulty)
-        done = _done(folder, table, recipe) if tasks else done
+        new = [clip for clip in missing["clip"] if clip not in left_out]
+        done |= {clip: _facts(folder, table[clip]["key"], recipe) for clip in new}
         header = {
             "recipe": asdict(recipe),
             "corpus": ravdess.corpus(clips),
             "recordings": recordings,
             "versions": sorted({versions for _, versions in done.values()}),
             "left_out": dict(sorted(left_out.items())),
-            "clips": [table[clip] | {"rows": rows} for clip, (rows, _) in done.items()],
+            "clips": [
+                entry | {"rows": done[clip][0]} for clip, entry in table.items() if clip in done
+            ],
         }
         if header != kept:
             files.seal(folder / _HEADER, header)
@@ -110,15 +112,14 @@ def _kept(folder: Path, recipe: Recipe) -> dict[str, object] | None:
     """The header that is there already; None where no build into this folder has ended."""
     if (folder / _HEADER).is_file():
         return _header(folder, recipe)
-    ours = re.compile(r"\..*|[0-9a-f]{2}")  # hidden, or with files of clips
-    if folder.is_dir() and folder.name:
-        if all(ours.fullmatch(path.name) for path in folder.iterdir()):
-            return None
-    elif not os.path.lexists(folder):
-        return None
-    raise FileExistsError(
-        f"{folder}: is there already and is no feature store; name another folder"
-    )
+    # What a killed run left: hidden files, and folders with files of clips.
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else ["no folder"]
+    ours = all(re.fullmatch(r"\..*|[0-9a-f]{2}", name) for name in names)
+    if not folder.name or (os.path.lexists(folder) and not ours):
+        raise FileExistsError(
+            f"{folder}: is there already and is no feature store; name another folder"
+        )
+    return None
 
 
 def _header(folder: Path, recipe: Recipe | None) -> dict[str, object]:
@@ -130,7 +131,8 @@ def _header(folder: Path, recipe: Recipe | None) -> dict[str, object]:
             f"{error}; it is no feature store of this version of avlib, or a damaged one: name "
             "another folder, or remove this file and build again (the clips' own files are kept)"
         ) from error
-    found, wanted = header["recipe"], header["recipe"] if recipe is None else asdict(recipe)
+    found = header["recipe"]
+    wanted = found if recipe is None else asdict(recipe)
     if found != wanted:
         differing = ", ".join(
             f"{setting} is {found.get(setting)!r} and {value!r} was asked for"
@@ -146,9 +148,7 @@ def _header(folder: Path, recipe: Recipe | None) -> dict[str, object]:
 
 def _require_media(clips: pd.DataFrame, recipe: Recipe) -> None:
     for column in recipe.media + ["vector"] * (recipe.visual == "vector"):
-        lacking = clips["clip"]
-        if column in clips:
-            lacking = clips.loc[clips[column].isna(), "clip"]
+        lacking = clips.loc[clips.reindex(columns=[column])[column].isna(), "clip"]
         if len(lacking):
             some = ", ".join(lacking[:3]) + (", …" if len(lacking) > 3 else "")
             raise ValueError(
@@ -198,16 +198,11 @@ def _faulty(
 
 def _accept(left_out: dict[str, str], clips: pd.DataFrame, skip_faulty: bool) -> None:
     """Go on without the clips that are left out, or list every one of them."""
-    if not left_out or (skip_faulty and len(left_out) < len(clips)):
-        return
-    listed = "\n".join(f"  {reason}" for _, reason in sorted(left_out.items()))
-    remedy = (
-        "none is left"
-        if skip_faulty
-        else "mend or remove these files, or leave the clips out with `--skip-faulty` "
-        "(build(…, skip_faulty=True))"
-    )
-    raise ValueError(f"{len(left_out)} of {len(clips)} clips cannot be used:\n{listed}\n{remedy}")
+    if left_out and not (skip_faulty and len(left_out) < len(clips)):
+        listed = "".join(f"  {reason}\n" for _, reason in sorted(left_out.items()))
+        remedy = "mend or remove these files, or leave the clips out with `--skip-faulty`"
+        remedy = "none is left" if skip_faulty else f"{remedy} (build(…, skip_faulty=True))"
+        raise ValueError(f"{len(left_out)} of {len(clips)} clips cannot be used:\n{listed}{remedy}")
 
 
 def _make(
@@ -232,34 +227,42 @@ def _place(folder: Path, key: str) -> Path:
 
 def _seal(key: str, body: bytes) -> bytes:
     """What a clip's file begins with: it tells a damaged one, and one of another clip."""
-    return hashlib.sha256(key.encode() + body).digest()
+    digest = hashlib.sha256(body)
+    digest.update(key.encode())
+    return digest.digest()
 
 
 def _read(folder: Path, key: str) -> dict[str, np.ndarray]:
     """What `_make` kept, with the versions that made it: the one door to a clip's file."""
-    path = _place(folder, key)
-    content = path.read_bytes() if path.is_file() else b""
-    if content[:32] != _seal(key, content[32:]):
+    path, kept, body = _place(folder, key), b"", b""
+    if path.is_file():
+        with path.open("rb") as file:
+            kept, body = file.read(32), file.read()
+    if kept != _seal(key, body):
         raise files.DamagedError(
             f"{path}: is gone or not as avlib wrote it (a damaged disk?); `build` makes it again"
         )
-    return safetensors.numpy.load(content[32:])
+    return safetensors.numpy.load(body)
+
+
+def _facts(folder: Path, key: str, recipe: Recipe) -> tuple[int, str]:
+    """Of a clip that has its file: how many rows, and the versions that made its features."""
+    arrays = _read(folder, key)
+    rows = {"none": recipe.pairs_a_clip, "vector": 1, "pairs": len(arrays.get("pairs", ()))}
+    return rows[recipe.visual], arrays["versions"].tobytes().decode()
 
 
 def _done(
     folder: Path, table: dict[str, dict[str, object]], recipe: Recipe
 ) -> dict[str, tuple[int, str]]:
-    """Of each clip whose file is there and whole: how many rows, and the versions that made it."""
+    """The facts of each clip whose file is there and whole."""
     found = {}
     for clip, entry in table.items():
         if _place(folder, entry["key"]).exists():
             try:
-                arrays = _read(folder, entry["key"])
+                found[clip] = _facts(folder, entry["key"], recipe)
             except files.DamagedError as error:
                 warnings.warn(str(error), stacklevel=3)
-                continue
-            rows = {"none": recipe.pairs_a_clip, "vector": 1, "pairs": len(arrays.get("pairs", ()))}
-            found[clip] = rows[recipe.visual], arrays["versions"].tobytes().decode()
     return found
 
 

@@ -429,6 +429,19 @@ def test_a_part_that_is_damaged_or_of_another_clip_is_made_again(
     assert contents(again) == whole
 
 
+def test_a_disk_that_does_not_keep_what_is_written_is_named(
+    few: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = files.save
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "save", lambda path, content: save(path, content[:-1]))
+        with pytest.raises(files.DamagedError, match=r"\.clip: is gone or not as avlib wrote it"):
+            build(few, tmp_path / "store")
+    with pytest.warns(UserWarning, match="makes it again"):
+        again = build(few, tmp_path / "store")
+    assert contents(again) == contents(build(few, tmp_path / "alone"))
+
+
 def test_a_clip_that_is_gone_is_named_and_made_again(few: pd.DataFrame, tmp_path: Path) -> None:
     store = build(few, tmp_path / "store")
     whole, lost = contents(store), file_of(store, 2)
