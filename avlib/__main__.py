@@ -441,15 +441,9 @@ def _features(options: argparse.Namespace) -> int:
         raise ValueError("--no-picture and --action-units: choose one of them")
     clips, recipe = _clips_and_recipe(options, options.folder, options.no_picture)
     store = features.build(clips, recipe, options.out, skip_faulty=options.skip_faulty)
-    shapes = {
-        name: None if array is None else array.shape
-        for name, array in (
-            ("mfcc", store.mfcc),
-            ("pairs", store.pairs),
-            ("vectors", store.vectors),
-        )
-    }
-    _write_json(options, store.header | shapes)
+    shapes = store.shapes
+    told = {name: value for name, value in store.header.items() if name != "clips"}
+    _write_json(options, told | shapes)
     _say(f"{store.folder}: " + ", ".join(f"{name} {shape}" for name, shape in shapes.items()))
     for clip, reason in store.header["left_out"].items():
         _say(f"  left out {clip}: {reason}")

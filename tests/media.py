@@ -121,12 +121,9 @@ def store_of(
         frame_size=64 if pairs is None else pairs.shape[1],
         pair_limit=0.5 * pairs_a_clip,
     )
-    return features.FeatureStore(
-        folder=Path("in-memory"),
-        header={"recipe": asdict(recipe), "recordings": "none", "corpus": "practice corpus"},
-        clips=clips,
-        mfcc=mfcc.astype(np.float32),
-        pairs=pairs,
-        clip_of_pair=None if pairs is None else np.repeat(np.arange(len(clips)), pairs_a_clip),
-        vectors=vectors,
-    )
+    rows = 1 if vectors is not None else pairs_a_clip
+    told = {"recipe": asdict(recipe), "recordings": "none", "corpus": "practice corpus"}
+    store = features.FeatureStore(Path("in-memory"), told | {"versions": []})
+    arrays = {"mfcc": mfcc.astype(np.float32)} | ({} if pairs is None else {"pairs": pairs})
+    vars(store).update(clips=clips.assign(rows=rows), arrays=arrays, vectors=vectors)
+    return store

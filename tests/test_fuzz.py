@@ -90,28 +90,18 @@ def _build(folder: Path) -> bytes:
     return np.asarray(store.mfcc).tobytes() + np.asarray(store.pairs).tobytes()
 
 
-def _in_store(name: str) -> Kind:
+def _in_store(pattern: str, damages: tuple[Damage, ...]) -> Kind:
     def make(folder: Path) -> Path:
         _recordings(folder)
         _build(folder)
-        return folder / "store" / name
+        return next((folder / "store").rglob(pattern))
 
     def use(folder: Path, path: Path) -> object:
         with suppress(files.DamagedError, FileNotFoundError, FileExistsError):
-            features.FeatureStore.open(folder / "store")
+            _ = features.FeatureStore.open(folder / "store").mfcc
         return _build(folder)
 
-    return Kind(make, use, VALUES if name == "header.json" else BYTES)
-
-
-def _part(folder: Path) -> Path:
-    clips = _recordings(folder)
-    with (
-        mock.patch.object(features.store, "_join", side_effect=KeyboardInterrupt),
-        suppress(KeyboardInterrupt),
-    ):
-        features.build(clips, RECIPE, folder / "store", jobs=1, progress=False)
-    return next(folder.glob("store.*.partial/*.part"))
+    return Kind(make, use, damages)
 
 
 def _verify(folder: Path) -> str:
@@ -209,11 +199,8 @@ KINDS = {
     "a look at a film": Kind(_film, lambda folder, path: verify.look(path)),
     "archive": Kind(_archive, _unpack),
     "manifest": Kind(_manifest, lambda folder, path: manifest.read(folder), CELLS),
-    "header of a store": _in_store("header.json"),
-    "table of a store": _in_store("clips.csv"),
-    "array of a store": _in_store("mfcc.npy"),
-    "pairs of a store": _in_store("pairs.npy"),
-    "part of a store": Kind(_part, lambda folder, path: _build(folder)),
+    "header of a store": _in_store("header.json", VALUES),
+    "clip of a store": _in_store("*.clip", BYTES),
     "memory": Kind(_memory, lambda folder, path: _verify(folder), VALUES),
     "checkpoint": Kind(_checkpoint, lambda folder, path: _train(folder)),
     "weights": Kind(_weights, _load),

@@ -6,8 +6,6 @@ features that several lessons share.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import subprocess
 import sys
@@ -18,10 +16,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from avlib import __version__
+from avlib import __version__, files
 from avlib.corpus import ravdess
 from avlib.features.recipe import Recipe
-from avlib.features.store import FeatureStore, build, content
+from avlib.features.store import FeatureStore, build
 
 
 def home() -> Path:
@@ -249,21 +247,12 @@ def with_picture(clips: pd.DataFrame) -> pd.DataFrame:
 
 
 def store(clips: pd.DataFrame, recipe: Recipe) -> FeatureStore:
-    """The features of these clips by this recipe: built once, then opened.
+    """The features of these clips, which `ravdess.index` returned, by this recipe.
 
-    Parameters
-    ----------
-    clips : DataFrame
-        What `ravdess.index` returned.
-    recipe : Recipe
-
-    Returns
-    -------
-    FeatureStore
-        In ``features/`` of the data folder, under a name made of recordings, recipe and code.
+    All lessons share a folder for each recipe, in ``features/`` of the data folder: a clip's
+    features are computed once.
     """
-    settings = json.dumps([asdict(recipe), content(clips, recipe)])
-    name = hashlib.sha256(settings.encode()).hexdigest()[:12]
+    name = files.digest(asdict(recipe))[:12]
     return build(clips, recipe, data_folder() / "features" / name)
 
 

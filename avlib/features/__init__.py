@@ -5,15 +5,5 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     ["action_units", "audio", "recipe", "store", "video"],
-    submod_attrs={
-        "recipe": [
-            "Recipe",
-            "clip_mfcc",
-            "clip_pairs",
-        ],
-        "store": [
-            "FeatureStore",
-            "build",
-        ],
-    },
+    {"recipe": ["Recipe", "clip_mfcc", "clip_pairs"], "store": ["FeatureStore", "build"]},
 )

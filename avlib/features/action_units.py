@@ -24,39 +24,23 @@ _HIGHEST = {"r": 5, "c": 1}  # of a strength, of a presence, as OpenFace measure
 def read(path: str | Path) -> pd.DataFrame:
     """Read the action units of clips.
 
-    Parameters
-    ----------
-    path : str or Path
-        A text table (commas, semicolons or tabs) with a row a clip: ``name`` (of the film) and
-        columns like ``AU12_r`` and ``AU12_c``, averaged over the clip. Or a folder of what OpenFace
-        writes, a CSV file for each film with a row a frame, as RAVDESS's own face tracking
-        (doi:10.5281/zenodo.3255102): frames in which no face was found are left out, the others
-        averaged.
+    `path` is a text table (commas, semicolons or tabs) with a row a clip: ``name`` (of the film)
+    and columns like ``AU12_r`` and ``AU12_c``, averaged over the clip. Or it is a folder of what
+    OpenFace writes, a CSV file for each film with a row a frame, as RAVDESS's own face tracking
+    (doi:10.5281/zenodo.3255102): frames in which no face was found are left out, the others
+    averaged.
 
-    Returns
-    -------
-    DataFrame, float32
-        A column for each action unit, sorted; the index is the clip (last six codes of the name).
-
-    Raises
-    ------
-    ValueError
-        If a file has no such columns, or some that only resemble them, a name is not RAVDESS or
-        stands there twice, or a number is missing or outside OpenFace's scale (0 to 5; 0 to 1).
-
-    Notes
-    -----
-    Source: Baltrušaitis et al. 2018, *OpenFace 2.0*,
-    doi:10.1109/FG.2018.00019.
+    Returns a table of float32 with a sorted column for each action unit; its index is the clip
+    (last six codes of the name). Raises `ValueError` if a file has no such columns, or some that
+    only resemble them, a name is not RAVDESS or stands there twice, or a number is missing or
+    outside OpenFace's scale (0 to 5; 0 to 1).
+    Source: Baltrušaitis et al. 2018, *OpenFace 2.0*, doi:10.1109/FG.2018.00019.
     """
     path = Path(path)
-    if path.is_dir():
-        found = _averaged(path)
-    else:
-        found = _table(path)
-        if "name" not in found:
-            raise ValueError(f"{path}: has no column “name”; it should hold a row for each clip")
-        found = found.set_index("name")
+    found = _averaged(path) if path.is_dir() else _table(path)
+    if "name" not in found:
+        raise ValueError(f"{path}: has no column “name”; it should hold a row for each clip")
+    found = found.set_index("name")
     columns = sorted(filter(_COLUMN.fullmatch, found.columns))
     if not columns:
         raise ValueError(f"{path}: has no column like AU12_r or AU12_c")
@@ -115,6 +99,7 @@ def _table(path: Path) -> pd.DataFrame:
 
 
 def _averaged(folder: Path) -> pd.DataFrame:
+    """As `_table`, of a folder with a table for each film."""
     tables = [path for path in files.below(folder) if path.suffix.lower() == ".csv"]
     if not tables:
         raise ValueError(f"{folder}: holds no CSV file")
@@ -126,28 +111,15 @@ def _averaged(folder: Path) -> pd.DataFrame:
         if frames.empty:
             raise ValueError(f"{file}: no face was found in any frame; remove the file")
         rows[file.stem] = frames.mean(numeric_only=True)
-    return pd.DataFrame(rows).T
+    return pd.DataFrame(rows).T.rename_axis("name").reset_index()
 
 
 def join(clips: pd.DataFrame, path: str | Path) -> pd.DataFrame:
     """Set the action units of each clip beside it, for a recipe with ``visual="vector"``.
 
-    Parameters
-    ----------
-    clips : DataFrame
-        What `ravdess.index` returned.
-    path : str or Path
-        As `read`. Modalities are not compared: the sound of a clip has the face of its film.
-
-    Returns
-    -------
-    DataFrame
-        With a column ``vector``: an array of float32 a clip, or None for one without action units.
-
-    Raises
-    ------
-    ValueError
-        As `read`.
+    `clips` is what `ravdess.index` returned, and `path` as in `read`, which also says what is
+    raised. Modalities are not compared: the sound of a clip has the face of its film. Returns the
+    table with a column ``vector``: ``(action units,)`` float32 a clip, or None for a clip without.
     """
     known = read(path)
     vectors = dict(zip(known.index, known.to_numpy(), strict=True))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -20,55 +20,36 @@ from avlib.features import audio, video
 class Recipe:
     """Every setting that changes a feature; the defaults are the ``paper`` preset.
 
-    Attributes
-    ----------
-    sample_rate : int
-        Sound is resampled to this rate (Hz) with ``kaiser_best``.
-    coefficients : int
-        MFCCs to keep.
-    hop, analysis_window : int
-        Samples from one MFCC frame to the next, and in one.
-    sound : {"mean", "sequence"}
-        Average the MFCCs over time to ``(coefficients,)``, or keep the sequence.
-    sequence_seconds : float
-        A sequence is this long (s), cut from the middle of the clip. The shortest speech clip
-        of RAVDESS lasts 2.94 s, so that no clip needs padding: padding would tell the
-        network how long a clip is, and length differs by emotion.
-    visual : {"pairs", "vector", "none"}
-        What stands for the face: frame pairs; a vector of action units for each clip, in place of
-        films that are not at hand (see `action_units.join`); or nothing, for sound alone.
-    pair_window, pair_offset, pair_limit : float
-        One frame pair from every window, its second frame this much after its first, windows up
-        to this time (s).
-    frame_size : int
-        Frames are cut square and resized to this side (pixels).
-
-    Notes
-    -----
-    Source: the paper's pre-processing section; what it leaves open
-    (rate, mean or sequence, which frames, their size) is our decision.
+    Source: the paper's pre-processing section; what it leaves open (rate, mean or sequence, which
+    frames, their size) is our decision. The shortest speech clip of RAVDESS lasts 2.94 s, so that
+    a sequence of 2.9 s needs no padding: padding would tell the network how long a clip is, and
+    length differs by emotion.
     """
 
-    sample_rate: int = 22_050
-    coefficients: int = 40
-    hop: int = 512
-    analysis_window: int = 2048
-    sound: Literal["mean", "sequence"] = "mean"
-    sequence_seconds: float = 2.9
+    # Raised by whoever changes what comes out of the same settings; the files of clips are named
+    # by it, so that old numbers are never read as new ones. tests/features/test_golden.py asks.
+    revision: ClassVar[int] = 1
+
+    sample_rate: int = 22_050  # Hz; sound is resampled to it with kaiser_best
+    coefficients: int = 40  # MFCCs to keep
+    hop: int = 512  # samples from one MFCC frame to the next
+    analysis_window: int = 2048  # samples in one MFCC frame
+    sound: Literal["mean", "sequence"] = "mean"  # of the MFCCs over time, or all of them
+    sequence_seconds: float = 2.9  # s; a sequence is cut from the middle of the clip
+    # Frame pairs; or, where films are not at hand, a vector of action units for each clip (see
+    # action_units.join); or nothing, for sound alone.
     visual: Literal["pairs", "vector", "none"] = "pairs"
-    pair_window: float = 0.5
-    pair_offset: float = 0.25
-    pair_limit: float = 3.0
-    frame_size: int = 64
+    pair_window: float = 0.5  # s; one pair is cut from every window
+    pair_offset: float = 0.25  # s from the first frame of a pair to its second
+    pair_limit: float = 3.0  # s; windows begin before this
+    frame_size: int = 64  # pixels; frames are cut square and resized to this side
 
     @classmethod
     def preset(cls, name: str, visual: Literal["pairs", "vector", "none"] = "pairs") -> Recipe:
-        """The recipe called ``paper`` or ``sequence``.
+        """The recipe called ``paper`` or ``sequence``; `ValueError` if there is none of that name.
 
-        Raises
-        ------
-        ValueError
-            If there is no preset of that name.
+        >>> Recipe.preset("sequence").sequence_frames
+        125
         """
         if name not in PRESETS:
             raise ValueError(f"recipe: there is no {name!r}; choose from {', '.join(PRESETS)}")
@@ -93,24 +74,24 @@ class Recipe:
 PRESETS = {"paper": Recipe(), "sequence": Recipe(sound="sequence")}
 
 
+def clip_features(sound: Path, picture: Path | None, recipe: Recipe) -> dict[str, np.ndarray]:
+    """Whatever a recipe computes of one clip, by name; a new kind of feature is one entry here.
+
+    ``mfcc`` as `clip_mfcc`, and ``pairs`` as `clip_pairs` where the recipe has them; raises as
+    these do.
+    """
+    found = {"mfcc": clip_mfcc(sound, recipe)}
+    if recipe.visual == "pairs":
+        found["pairs"] = clip_pairs(picture, recipe)
+    return found
+
+
 def clip_mfcc(path: str | Path, recipe: Recipe) -> np.ndarray:
-    """The MFCCs of one recording, as a recipe asks.
+    """The MFCCs of one recording, a wav file or an mp4 file with sound, as a recipe asks.
 
-    Parameters
-    ----------
-    path : str or Path
-        A wav file, or an mp4 file with sound.
-    recipe : Recipe
-
-    Returns
-    -------
-    ndarray, float32
-        ``(coefficients,)`` for a mean, ``(coefficients, sequence_frames)`` for a sequence.
-
-    Raises
-    ------
-    ValueError
-        If the file cannot be read, or is shorter than the sequence.
+    Returns float32: ``(coefficients,)`` for a mean, ``(coefficients, sequence_frames)`` for a
+    sequence. Raises `ValueError` if the file cannot be read, or is shorter than the sequence or
+    than one analysis window.
     """
     sound, rate = audio.load(path)
     if len(sound) * recipe.sample_rate < recipe.analysis_window * rate:
@@ -141,23 +122,11 @@ def _matrix_threads() -> ThreadpoolController:
 
 
 def clip_pairs(path: str | Path, recipe: Recipe) -> np.ndarray:
-    """The frame pairs of one recording, as a recipe asks.
+    """The frame pairs of one mp4 file, as a recipe asks.
 
-    Parameters
-    ----------
-    path : str or Path
-        An mp4 file.
-    recipe : Recipe
-
-    Returns
-    -------
-    ndarray, shape (pairs, frame_size, 2 × frame_size, 3), uint8
-        RGB. Six pairs with the default recipe; fewer from a clip shorter than 2.75 s.
-
-    Raises
-    ------
-    ValueError
-        If the file cannot be decoded, has no picture, or is shorter than one window.
+    Returns ``(pairs, frame_size, 2 × frame_size, 3)`` uint8, RGB: six pairs with the default
+    recipe, fewer from a clip shorter than 2.75 s. Raises `ValueError` if the file cannot be
+    decoded, has no picture, or is shorter than one window.
     """
     seconds = video.duration(path)
     try:

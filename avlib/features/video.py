@@ -7,7 +7,8 @@ video. Taught in notebooks/02-mfcc-and-frame-pairs.ipynb.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,67 +17,60 @@ import cv2
 import numpy as np
 
 
-def frames_at(path: str | Path, times: Sequence[float], threads: int = 1) -> np.ndarray:
-    """The frames on screen at given times.
+def frames_at(
+    path: str | Path, times: Sequence[float], threads: int = 1, size: int | None = None
+) -> np.ndarray:
+    """The frames of an mp4 file that are on screen at given times.
 
-    A frame is on screen from its own time until the next frame's. The clip is decoded once
-    from its start, and only as far as the last time asked for: seeking inside an H.264 file
-    is slower and lands on the wrong frame.
+    `times` are seconds after the clip's first frame, in ascending order. A frame is on screen from
+    its own time until the next frame's. The clip is decoded once from its start, and only as far
+    as the last time asked for: seeking inside an H.264 file is slower and lands on the wrong
+    frame. One decoder's thread (`threads`) is best for many clips, a process a core.
 
-    Parameters
-    ----------
-    path : str or Path
-        An mp4 file.
-    times : sequence of float
-        Seconds after the clip's first frame, in ascending order.
-    threads : int
-        Of the decoder. One is best for many clips, a process a core (``bench picture`` shows it).
-
-    Returns
-    -------
-    ndarray, shape (times, height, width, 3), uint8
-        RGB, at the size of the recording.
-
-    Raises
-    ------
-    ValueError
-        If the file cannot be decoded as far as the last time, has no picture, or is shorter.
+    Returns ``(times, height, width, 3)`` uint8, RGB, at the size of the recording; with a `size`,
+    each frame goes through `square` at once, so that large ones need not stay in memory. Raises
+    `ValueError` if the file cannot be decoded as far as the last time, has no picture, or is
+    shorter.
     """
-    frames = _read(path, times, threads, lambda frame: frame)
-    return np.stack(frames) if frames else np.zeros((0, 0, 0, 3), np.uint8)
-
-
-def _read(
-    path: str | Path,
-    times: Sequence[float],
-    threads: int,
-    keep: Callable[[np.ndarray], np.ndarray],
-) -> list[np.ndarray]:
-    """What `keep` makes of each frame on screen; a large frame need not stay in memory."""
-    path = Path(path)
     wanted = [Fraction(time).limit_denominator(1_000_000) for time in times]
     if wanted != sorted(wanted) or (wanted and wanted[0] < 0):
         raise ValueError(f"times: should be zero or more, in ascending order, got {list(times)}")
+    if not wanted:
+        return np.zeros((0, 0, 0, 3), np.uint8)
+    with _film(path) as (container, stream):
+        stream.thread_type = "AUTO"
+        stream.codec_context.thread_count = threads
+        packets = list(container.demux(stream))
+        on_screen = _on_screen(stream, packets, wanted, path)
+        frames = _decode(stream, packets, set(on_screen), size)
+    if len(frames) < len(set(on_screen)):
+        raise ValueError(f"{path}: a frame cannot be decoded; get a whole copy of the file")
+    return np.stack([frames[begin] for begin in on_screen])
+
+
+@contextmanager
+def _film(path: str | Path) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
+    """An open film and its picture; whatever FFmpeg says against it names the file."""
     try:
         with av.open(path, metadata_errors="replace") as container:
-            stream = _picture_stream(container, path)
-            stream.thread_type = "AUTO"
-            stream.codec_context.thread_count = threads
-            packets = list(container.demux(stream))
-            on_screen = _on_screen(stream, packets, wanted, path)
-            frames = _decode(stream, packets, set(on_screen), keep)
+            stream = container.streams.best("video")
+            if stream is None:
+                raise ValueError(f"{path}: has no picture; use the clip's 01 or 02 mp4")
+            if stream.codec_context is None:
+                raise ValueError(
+                    f"{path}: its picture cannot be decoded (unknown codec); get a whole copy of "
+                    "the file"
+                )
+            yield container, stream
     except av.FFmpegError as error:
         raise ValueError(
             f"{path}: its picture cannot be decoded ({error.strerror}); "
             "get a whole copy of the file"
         ) from error
-    if len(frames) < len(set(on_screen)):
-        raise ValueError(f"{path}: a frame cannot be decoded; get a whole copy of the file")
-    return [frames[begin] for begin in on_screen]
 
 
 def _on_screen(
-    stream: av.VideoStream, packets: list[av.Packet], times: list[Fraction], path: Path
+    stream: av.VideoStream, packets: list[av.Packet], times: list[Fraction], path: str | Path
 ) -> list[int]:
     """For each time, when the frame on screen came on, in the stream's own ticks.
 
@@ -104,12 +98,9 @@ def _on_screen(
 
 
 def _decode(
-    stream: av.VideoStream,
-    packets: list[av.Packet],
-    wanted: set[int],
-    keep: Callable[[np.ndarray], np.ndarray],
+    stream: av.VideoStream, packets: list[av.Packet], wanted: set[int], size: int | None
 ) -> dict[int, np.ndarray]:
-    """What `keep` makes of the frames that come on at the wanted times, in RGB.
+    """The frames that come on at the wanted times, in RGB.
 
     In H.264 about half of all frames help to build no other frame. Of these only the wanted ones
     are decoded, which saves half of the time and changes no pixel.
@@ -119,7 +110,8 @@ def _decode(
         stream.codec_context.skip_frame = "DEFAULT" if packet.pts in wanted else "NONREF"
         for frame in packet.decode():
             if frame.pts in wanted:
-                kept[frame.pts] = keep(_upright(frame))
+                upright = _upright(frame)
+                kept[frame.pts] = upright if size is None else square(upright[None], size)[0]
         if len(kept) == len(wanted):
             break
     return kept
@@ -133,64 +125,28 @@ def _upright(frame: av.VideoFrame) -> np.ndarray:
 def duration(path: str | Path) -> float:
     """How long a recording's picture lasts, in seconds, as its header says.
 
-    Raises
-    ------
-    ValueError
-        If the file cannot be opened or has no picture.
+    Raises `ValueError` if the file cannot be opened or has no picture.
     """
-    try:
-        with av.open(path, metadata_errors="replace") as container:
-            stream = _picture_stream(container, Path(path))
-            if stream.duration is None:
-                return container.duration / av.time_base
-            return float(stream.duration * stream.time_base)
-    except av.FFmpegError as error:
-        raise ValueError(
-            f"{path}: cannot be opened as video ({error.strerror}); get a whole copy of the file"
-        ) from error
-
-
-def _picture_stream(container: av.container.InputContainer, path: Path) -> av.VideoStream:
-    stream = container.streams.best("video")
-    if stream is None:
-        raise ValueError(f"{path}: has no picture; use the clip's 01 or 02 mp4")
-    if stream.codec_context is None:
-        raise ValueError(
-            f"{path}: its picture cannot be decoded (unknown codec); get a whole copy of the file"
-        )
-    return stream
+    with _film(path) as (container, stream):
+        if stream.duration is None:
+            return container.duration / av.time_base
+        return float(stream.duration * stream.time_base)
 
 
 def pair_times(
     seconds: float, window: float = 0.5, offset: float = 0.25, limit: float = 3.0
 ) -> np.ndarray:
-    """When the two frames of each pair are on screen.
+    """When the two frames of each pair of a clip are on screen.
 
-    Parameters
-    ----------
-    seconds : float
-        Length of the clip (s).
-    window : float
-        One pair is taken from each window of this length (s).
-    offset : float
-        From the first frame of a pair to the second (s).
-    limit : float
-        Windows begin before this time (s), so that every clip gives as many.
+    One pair is taken from each `window` of the clip, its second frame `offset` after its first;
+    windows begin before `limit`, so that every clip gives as many (all in seconds). Returns
+    ``(pairs, 2)`` float64, seconds; a window counts where both of its frames lie inside the clip.
+    Raises `ValueError` if the window is not longer than the offset, or the clip is shorter than
+    one window. Source: the paper's pre-processing section; which two frames is our decision, the
+    paper leaves it open.
 
-    Returns
-    -------
-    ndarray, shape (pairs, 2), float64
-        Seconds. A window counts where both of its frames lie inside the clip.
-
-    Raises
-    ------
-    ValueError
-        If the window is not longer than the offset, or the clip is shorter than one window.
-
-    Notes
-    -----
-    Source: the paper's pre-processing section; which two frames is our
-    decision, the paper leaves it open.
+    >>> pair_times(1.2).tolist()
+    [[0.0, 0.25], [0.5, 0.75]]
     """
     if not 0 <= offset < window:
         raise ValueError(
@@ -203,21 +159,12 @@ def pair_times(
 
 
 def square(frames: np.ndarray, size: int = 64) -> np.ndarray:
-    """Cut the centre square out of frames and resize it.
+    """Cut the centre square out of frames, ``(frames, height, width, 3)`` uint8, and resize it.
 
-    Parameters
-    ----------
-    frames : ndarray, shape (frames, height, width, 3), uint8
-    size : int
-        Side of the square that comes out (pixels).
+    Returns ``(frames, size, size, 3)`` uint8. Each new pixel is the mean of the area it covers.
 
-    Returns
-    -------
-    ndarray, shape (frames, size, size, 3), uint8
-
-    Notes
-    -----
-    Each new pixel is the mean of the area it covers.
+    >>> square(np.zeros((2, 720, 1280, 3), np.uint8)).shape
+    (2, 64, 64, 3)
     """
     height, width = frames.shape[1:3]
     side = min(height, width)
@@ -229,30 +176,11 @@ def square(frames: np.ndarray, size: int = 64) -> np.ndarray:
 
 
 def frame_pairs(path: str | Path, times: np.ndarray, size: int = 64) -> np.ndarray:
-    """Cut a clip's frame pairs: two frames side by side, one pair a row of `times`.
+    """Cut an mp4 file's frame pairs: two frames side by side, the earlier one on the left.
 
-    Parameters
-    ----------
-    path : str or Path
-        An mp4 file.
-    times : ndarray, shape (pairs, 2), float64
-        Seconds, as `pair_times` gives them.
-    size : int
-        Height of a pair (pixels); it is twice as wide.
-
-    Returns
-    -------
-    ndarray, shape (pairs, size, 2 × size, 3), uint8
-        RGB; the earlier frame is on the left.
-
-    Raises
-    ------
-    ValueError
-        As `frames_at`.
-
-    Notes
-    -----
-    Source: the paper's pre-processing section.
+    A pair for each row of `times`, ``(pairs, 2)`` in seconds, as `pair_times` gives them. Returns
+    ``(pairs, size, 2 × size, 3)`` uint8, RGB. Raises as `frames_at`. Source: the paper's
+    pre-processing section.
     """
-    squares = np.stack(_read(path, times.ravel(), 1, lambda frame: square(frame[None], size)[0]))
+    squares = frames_at(path, times.ravel(), size=size)
     return np.concatenate([squares[0::2], squares[1::2]], axis=2)

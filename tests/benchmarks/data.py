@@ -1,6 +1,7 @@
-"""How fast a folder is listed, and whether the memory of `features` grows with the clips.
+"""How fast a folder is listed, whether the memory of `features` grows with the clips, and what it
+takes to open their store.
 
-``python tests/benchmarks/data.py CORPUS`` (a practice corpus; about ten minutes) prints both.
+``python tests/benchmarks/data.py CORPUS`` (a practice corpus; about five minutes) prints these.
 """
 
 import argparse
@@ -13,24 +14,25 @@ import tempfile
 import time
 from pathlib import Path
 
+from speed import PEAK, growth
+
+from avlib import features
 from avlib.corpus import ravdess
 from avlib.corpus.ravdess import ClipName, speech_names
 
-BUILD = """
-import resource, sys
-import pandas as pd
-from joblib.externals.loky import get_reusable_executor
-from avlib import features, ravdess
-folder, wanted, store = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-clips = ravdess.index(folder)
-copies = [clips.assign(clip=clips["clip"] + f"-{copy}") for copy in range(-(-wanted // len(clips)))]
-many = pd.concat(copies, ignore_index=True)[:wanted]
-features.build(many, features.Recipe(), store, progress=False)
-get_reusable_executor().shutdown(wait=True)
-own, workers = (resource.getrusage(who).ru_maxrss / 1024 for who in (
-    resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-print(f"{own:.0f} {workers:.0f}")
+# A process of its own, so that its peak of memory is its own.
+OPEN = f"""{PEAK}
+import json, time
+from avlib import features
+before, begun = peak(), time.perf_counter()
+store = features.FeatureStore.open(sys.argv[1])
+rows, opened = len(store.rows), time.perf_counter()
+store.mfcc.sum(), store.pairs.sum()
+read = time.perf_counter()
+grown = peak() - before
+print(json.dumps(dict(open_s=opened - begun, read_s=read - opened, grown_MiB=grown)))
 """
+REPEATS = 5
 
 
 def full_record(folder: Path) -> None:
@@ -47,31 +49,36 @@ def full_record(folder: Path) -> None:
                 (place / f"{name}.{'wav' if modality == 3 else 'mp4'}").touch()
 
 
-def main(corpus: str) -> None:
+def seconds_of_index() -> float:
+    """The median of listing the whole record, speech and song."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         full_record(folder)
         seconds = []
-        for _ in range(5):
+        for _ in range(REPEATS):
             begun = time.perf_counter()
             counts = len(ravdess.index(folder)), len(ravdess.index(folder, channel=2))
             seconds.append(time.perf_counter() - begun)
-    median = statistics.median(seconds)
-    print(
-        f"index of 7356 files, speech and song {counts}: {median:.2f} s (median of 5)", flush=True
-    )
-    peaks = {}
-    for clips in (480, 4800):
-        with tempfile.TemporaryDirectory() as place:
-            command = [sys.executable, "-c", BUILD, corpus, str(clips), f"{place}/store"]
-            told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        own, workers = map(int, told.split())
-        peaks[clips] = {"own_MiB": own, "largest_worker_MiB": workers}
-        print(f"features of {clips} clips: at most {own} MiB, its workers {workers}", flush=True)
-    print(json.dumps({"index_s": median, "peaks": peaks}))
+    print(f"7356 files are {counts} clips, speech and song")
+    return statistics.median(seconds)
+
+
+def opening(corpus: str) -> dict[str, float]:
+    """Medians of opening a store and reading its arrays, each time in a new process."""
+    with tempfile.TemporaryDirectory() as place:
+        features.build(ravdess.index(corpus), features.Recipe(), f"{place}/store", progress=False)
+        command = [sys.executable, "-c", OPEN, f"{place}/store"]
+        found = [json.loads(subprocess.check_output(command)) for _ in range(REPEATS)]
+    return {what: statistics.median(each[what] for each in found) for what in found[0]}
+
+
+def main(corpus: str) -> None:
+    rows = growth(ravdess.index(corpus), counts=(480, 4800))
+    result = {"index_s": seconds_of_index(), **opening(corpus)}
+    print(json.dumps(result | {row.what: row.same for row in rows}, indent=1))
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
     parser.add_argument("corpus", help="a practice corpus")
     main(parser.parse_args().corpus)

@@ -40,13 +40,23 @@ from avlib.evaluation import metrics
 from avlib.features import FeatureStore, Recipe, video
 from avlib.learning import loaders, networks, splits, training
 
-# A process of its own, so that its peak of memory is its own.
-_GROWTH_PROGRAM = """
-import json, resource, sys, time
-import pandas as pd
+# The most memory that a process held (MiB); getrusage would count what its parent held before, too.
+PEAK = """
+import resource, sys
 from pathlib import Path
+def peak():
+    if sys.platform == "linux":
+        return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 2**10
+    scale = 2**20 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale
+"""
+# A process of its own, so that its peak of memory is its own.
+_GROWTH_PROGRAM = f"""{PEAK}
+import json, time
+import pandas as pd
 from joblib.externals.loky import get_reusable_executor
-from avlib import features, ravdess
+from avlib import features
+from avlib.corpus import ravdess
 folder, number, store = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 parts = [ravdess.index(part).assign(part=part.name) for part in sorted(folder.iterdir())
          if part.is_dir()]
@@ -56,9 +66,9 @@ begun = time.perf_counter()
 features.build(clips, features.Recipe(), store, progress=False)
 seconds = time.perf_counter() - begun
 get_reusable_executor().shutdown(wait=True)
-scale = 2**20 if sys.platform == "darwin" else 2**10
-print(json.dumps([seconds, *(resource.getrusage(who).ru_maxrss / scale
-                             for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))]))
+workers = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+workers /= 2**20 if sys.platform == "darwin" else 2**10
+print(json.dumps([seconds, peak(), workers]))
 """
 
 

@@ -93,15 +93,25 @@ def test_too_few_clips_for_the_lessons_are_told_at_the_start(
         course.start()
 
 
-def test_a_store_is_built_once_for_each_recipe(
+def test_lessons_share_what_is_computed_of_a_clip_by_a_recipe(
     clips: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AVLIB_DATA", str(tmp_path))
+
+    def computed() -> set[Path]:
+        return set((tmp_path / "features").rglob("*.clip"))
+
     few = clips.head(3)
     paper, sequence = (features.Recipe.preset(name) for name in ("paper", "sequence"))
     first = course.store(few, paper)
+    assert len(computed()) == 3
     assert course.store(few, paper).folder == first.folder
     assert course.store(few, sequence).folder != first.folder
+    assert len(computed()) == 6
+    more = course.store(clips.head(4), paper)
+    assert len(computed()) == 7
+    assert (more.mfcc[:3] == first.mfcc).all()
+    assert (len(more.clips), len(first.clips)) == (4, 3)
 
 
 def test_a_lesson_runs_on_a_fresh_kernel_and_its_copy_is_kept(tmp_path: Path) -> None:

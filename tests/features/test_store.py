@@ -1,14 +1,16 @@
-"""A store holds what the recipe says, whole or not at all, whatever interrupts its making."""
+"""A store holds what the recipe says, each clip whole or not at all, whatever interrupts it."""
 
 import multiprocessing
 import os
+import pickle
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from unittest import mock
@@ -23,7 +25,8 @@ from dask.distributed import Client, LocalCluster, get_task_stream
 from media import RATE, number_on, tone, write_mp4
 
 from avlib import features, files
-from avlib.corpus import manifest, ravdess
+from avlib.__main__ import main
+from avlib.corpus import manifest, ravdess, verify
 from avlib.corpus.manifest import Entry, crc32
 from avlib.features import FeatureStore, Recipe
 
@@ -48,8 +51,37 @@ def build(
 
 
 def contents(store: FeatureStore | Path) -> dict[str, bytes]:
+    """Every file of a store that has a name of its own, and what it holds."""
     folder = store if isinstance(store, Path) else store.folder
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("[!.]*"))
+        if path.is_file()
+    }
+
+
+def times(store: FeatureStore) -> dict[Path, int]:
+    """When each file of a store was written."""
+    return {path: path.stat().st_mtime_ns for path in store.folder.rglob("*") if path.is_file()}
+
+
+def file_of(store: FeatureStore, number: int) -> Path:
+    """Where the features of a clip lie."""
+    (path,) = store.folder.rglob(f"{store.clips['key'][number]}.*")
+    return path
+
+
+def arrays(store: FeatureStore) -> tuple[bytes, bytes, list[str]]:
+    return store.mfcc.tobytes(), store.pairs.tobytes(), store.clips["clip"].tolist()
+
+
+@contextmanager
+def unchanged_clips(store: FeatureStore) -> Iterator[None]:
+    """What happens here computes nothing anew."""
+    before = times(store)
+    yield
+    header = store.folder / "header.json"
+    assert times(store) | {header: 0} == before | {header: 0}
 
 
 @pytest.fixture
@@ -135,12 +167,47 @@ def test_the_store_holds_each_clips_features(built: FeatureStore, clips: pd.Data
     assert built.clips["clip"].tolist() == clips["clip"].tolist()
     assert built.clips["sound"].tolist() == [path.name for path in clips["sound"]]
     np.testing.assert_array_equal(built.clip_of_pair, np.repeat(np.arange(len(clips)), 6))
+    assert (built.mfcc.dtype, built.pairs.dtype) == (np.float32, np.uint8)
+    assert built.shapes == {"mfcc": built.mfcc.shape, "pairs": built.pairs.shape, "vectors": None}
+    assert built.image_shape == (64, 128, 3)
     for number in range(0, len(clips), 5):
         clip = clips.iloc[number]
         np.testing.assert_array_equal(built.mfcc[number], features.clip_mfcc(clip["sound"], PAPER))
         np.testing.assert_array_equal(
             built.pairs[built.clip_of_pair == number], features.clip_pairs(clip["picture"], PAPER)
         )
+
+
+def test_a_sequence_comes_back_as_it_was_computed(few: pd.DataFrame, tmp_path: Path) -> None:
+    recipe = Recipe.preset("sequence")
+    store = build(few, tmp_path / "store", recipe)
+    for number, path in enumerate(few["sound"]):
+        np.testing.assert_array_equal(store.mfcc[number], features.clip_mfcc(path, recipe))
+    assert store.shapes["mfcc"] == store.mfcc.shape == (8, 40, 125)
+
+
+def test_who_writes_into_a_store_is_stopped(few: pd.DataFrame, tmp_path: Path) -> None:
+    store = build(few, tmp_path / "store")
+    for array in (store.mfcc, store.pairs):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0
+
+
+def test_a_store_of_vectors_keeps_them_to_the_last_bit(few: pd.DataFrame, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    vectors = random.uniform(0, 5, (8, 35)).astype(np.float32)
+    recipe = Recipe.preset("paper", "vector")
+    store = build(few.assign(vector=list(vectors)), tmp_path / "store", recipe)
+    again = FeatureStore.open(store.folder, recipe)
+    for found in (store, again):
+        assert found.vectors.tobytes() == vectors.tobytes()
+        assert found.image_shape == (35,)
+        assert found.rows["clip_number"].tolist() == list(range(8))
+        assert found.pairs is found.clip_of_pair is None
+    with unchanged_clips(store):
+        other = build(few.assign(vector=list(vectors + 1)), tmp_path / "store", recipe)
+    assert (other.vectors == vectors + 1).all()
+    assert other.header["recordings"] != store.header["recordings"]
 
 
 def test_the_rows_are_the_pairs_with_their_clips_codes(built: FeatureStore) -> None:
@@ -165,15 +232,19 @@ def test_two_processes_give_what_one_gives(few: pd.DataFrame, tmp_path: Path, na
     alone = build(few, tmp_path / "alone", recipe, jobs=1)
     together = build(few, tmp_path / "together", recipe, jobs=2)
     assert contents(together) == contents(alone)
-    assert not list(tmp_path.glob("*.partial"))
+    assert not list(tmp_path.rglob("*.part"))
 
 
 def test_a_finished_store_is_opened_as_it_is(few: pd.DataFrame, tmp_path: Path) -> None:
     first = build(few, tmp_path / "store")
-    before = {path: path.stat().st_mtime_ns for path in first.folder.iterdir()}
+    before = times(first)
     second = build(few, tmp_path / "store")
     np.testing.assert_array_equal(second.mfcc, first.mfcc)
-    assert {path: path.stat().st_mtime_ns for path in first.folder.iterdir()} == before
+    assert times(first) == before
+    opened = FeatureStore.open(tmp_path / "store", PAPER)
+    assert arrays(opened) == arrays(first)
+    assert opened.header == first.header == second.header
+    assert opened.clips.equals(first.clips)
 
 
 def test_another_recipe_is_refused_with_both_values(few: pd.DataFrame, tmp_path: Path) -> None:
@@ -189,13 +260,65 @@ def test_another_recipe_is_refused_with_both_values(few: pd.DataFrame, tmp_path:
             refuse()
 
 
-def test_other_recordings_are_refused(few: pd.DataFrame, tmp_path: Path) -> None:
-    build(few, tmp_path / "store")
-    with pytest.raises(FileExistsError, match=r"store: .*other recordings"):
-        build(few[:-1], tmp_path / "store")
+def test_a_clip_more_costs_one_clip(few: pd.DataFrame, tmp_path: Path) -> None:
+    fewer = build(few[:-1], tmp_path / "store")
+    before = times(fewer)
+    more = build(few, tmp_path / "store")
+    after = times(more)
+    assert set(after) - set(before) == {file_of(more, 7)}
+    assert {path for path in before if after[path] != before[path]} == {
+        tmp_path / "store" / "header.json"
+    }
+    assert arrays(more) == arrays(build(few, tmp_path / "alone"))
+    assert more.header["recordings"] != fewer.header["recordings"]
+    with unchanged_clips(more):
+        less = build(few[2:5], tmp_path / "store")
+    assert arrays(less) == arrays(FeatureStore.open(less.folder))
+    assert arrays(less) == arrays(build(few[2:5], tmp_path / "three"))
+    assert arrays(fewer) == arrays(build(few[:-1], tmp_path / "seven"))  # still of seven clips
+
+
+def test_a_changed_recording_costs_its_clip(few: pd.DataFrame, tmp_path: Path) -> None:
+    first = build(few, tmp_path / "store")
+    before = times(first)
     soundfile.write(few["sound"].iloc[3], tone(99), RATE)
-    with pytest.raises(FileExistsError, match=r"store: .*changed"):
-        build(few, tmp_path / "store")
+    second = build(few, tmp_path / "store")
+    assert set(times(second)) - set(before) == {file_of(second, 3)}
+    assert np.flatnonzero((first.mfcc != second.mfcc).any(axis=1)).tolist() == [3]
+    assert arrays(second) == arrays(build(few, tmp_path / "alone"))
+
+
+def test_a_raised_revision_makes_all_anew(
+    few: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = build(few, tmp_path / "store")
+    before = times(first)
+    monkeypatch.setattr(Recipe, "revision", Recipe.revision + 1)
+    second = build(few, tmp_path / "store")
+    assert len(set(times(second)) - set(before)) == 8
+    assert not set(first.clips["key"]) & set(second.clips["key"])
+    assert arrays(first) == arrays(second)
+
+
+def test_other_versions_are_told_once_a_store_and_refused_by_none(
+    few: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = r"store: .*by NumPy 1\.0; here is revision .*NumPy 2.*"
+    with monkeypatch.context() as patch:
+        older = features.store._VERSIONS.replace(f"NumPy {np.__version__}", "NumPy 1.0")
+        patch.setattr(features.store, "_VERSIONS", older)
+        first = build(few[:4], tmp_path / "store")
+    for use in (
+        lambda: FeatureStore.open(tmp_path / "store"),
+        lambda: build(few, tmp_path / "store"),  # four by one, four by another
+    ):
+        with pytest.warns(UserWarning, match=said) as told:
+            store = use()
+        assert len(told) == 1
+        assert (store.mfcc[:4] == first.mfcc).all()
+    with warnings.catch_warnings(action="error"):
+        build(few[4:], tmp_path / "store")  # all by today's
+        pickle.loads(pickle.dumps(store))  # a worker has nothing to tell
 
 
 def test_a_second_run_reads_no_recording(few: pd.DataFrame, tmp_path: Path) -> None:
@@ -214,17 +337,25 @@ def test_the_same_bytes_elsewhere_are_the_same_recordings(
     (tmp_path / "moved").mkdir()
     for path in [*few["sound"], *few["picture"]]:
         shutil.copy(path, tmp_path / "moved")
-    monkeypatch.setattr(features.store, "_write_clip", pytest.fail)
+    monkeypatch.setattr(features.store, "_make", pytest.fail)
     moved = ravdess.index(tmp_path / "moved")
     assert moved["sound"].iloc[0] != few["sound"].iloc[0]
     assert contents(build(moved, tmp_path / "store", jobs=1)) == first
 
 
-def test_a_store_of_other_code_is_refused(few: pd.DataFrame, tmp_path: Path) -> None:
-    store = build(few, tmp_path / "store")
-    files.seal(store.folder / "header.json", store.header | {"code": "older"})
-    with pytest.raises(FileExistsError, match=r"store: .*another version of avlib"):
-        build(few, tmp_path / "store")
+def test_a_recording_that_cannot_be_read_shares_its_features_with_none(
+    few: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digests = verify.digests
+    unread = set(few["sound"][:2])
+
+    def some(*arguments: object) -> dict[Path, str]:
+        return {p: "" if p in unread else digest for p, digest in digests(*arguments).items()}
+
+    monkeypatch.setattr(verify, "digests", some)
+    store = build(few, tmp_path / "store", replace(PAPER, visual="none"))
+    assert store.clips["key"].nunique() == 8
+    assert (store.mfcc[0] != store.mfcc[1]).any()
 
 
 def test_a_dask_cluster_gives_what_one_process_gives(few: pd.DataFrame, tmp_path: Path) -> None:
@@ -251,64 +382,76 @@ def test_a_folder_that_holds_something_else_is_left_alone(
     assert contents(tmp_path / "thesis") == {"chapter.tex": b"years of work"}
 
 
-def test_somebodys_folder_of_a_name_like_ours_is_left_alone(
+@pytest.mark.parametrize("kind", ["a file", "a dead link", "no name"])
+def test_what_is_no_folder_is_left_alone(few: pd.DataFrame, tmp_path: Path, kind: str) -> None:
+    store = tmp_path / "store"
+    if kind == "a file":
+        store.write_text("years of work")
+    elif kind == "a dead link":
+        store.symlink_to(tmp_path / "nowhere")
+    else:
+        store = Path()
+    with pytest.raises(FileExistsError, match="name another folder"):
+        build(few, store)
+    assert kind != "a file" or store.read_text() == "years of work"
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_what_somebody_keeps_inside_a_store_is_left_alone(
     few: pd.DataFrame, tmp_path: Path
 ) -> None:
-    (tmp_path / "store.partial").mkdir()
-    (tmp_path / "store.partial" / "chapter.tex").write_text("years of work")
-    build(few, tmp_path / "store")
-    build(few, tmp_path / "store")
-    assert contents(tmp_path / "store.partial") == {"chapter.tex": b"years of work"}
-
-
-def test_a_folder_under_the_very_name_of_the_parts_is_named_and_left_alone(
-    few: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(features.store, "_join", mock.Mock(side_effect=KeyboardInterrupt))
-        with pytest.raises(KeyboardInterrupt):
-            build(few, tmp_path / "store")
-    (partial,) = tmp_path.glob("store.*.partial")
-    shutil.rmtree(partial)
-    partial.mkdir()
-    (partial / "header.json").write_text("{}")
-    with pytest.raises(FileExistsError, match=rf"{partial}: holds header\.json"):
-        build(few, tmp_path / "store")
-    assert contents(partial) == {"header.json": b"{}"}
+    store = build(few, tmp_path / "store")
+    theirs = [store.folder / "notes.txt", file_of(store, 0).with_name("chapter.tex")]
+    for path in theirs:
+        path.write_text("years of work")
+    file_of(store, 0).unlink()
+    assert arrays(build(few, tmp_path / "store")) == arrays(build(few, tmp_path / "alone"))
+    assert [path.read_text() for path in theirs] == ["years of work"] * 2
 
 
 def test_a_part_that_is_damaged_or_of_another_clip_is_made_again(
-    few: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = contents(build(few, tmp_path / "whole"))
-    with monkeypatch.context() as patch:
-        patch.setattr(features.store, "_join", mock.Mock(side_effect=KeyboardInterrupt))
-        with pytest.raises(KeyboardInterrupt):
-            build(few, tmp_path / "store")
-    parts = sorted(next(tmp_path.glob("store.*.partial")).glob("*.part"))
-    first = parts[0].read_bytes()
-    for part, content in zip(parts, (b"", first[:-1], bytes(len(first)), first), strict=False):
-        part.write_bytes(content)
-    parts[4].write_bytes(first)  # whole, and another clip's
-    assert contents(build(few, tmp_path / "store")) == whole
-
-
-@pytest.mark.parametrize("name", ["mfcc.npy", "pairs.npy", "clip_of_pair.npy", "clips.csv"])
-def test_a_damaged_store_is_named_and_built_again(
-    few: pd.DataFrame, tmp_path: Path, name: str
+    few: pd.DataFrame, tmp_path: Path
 ) -> None:
     store = build(few, tmp_path / "store")
-    whole = contents(store)
-    damaged = store.folder / name
-    damaged.write_bytes(whole[name][:-100] + bytes(100))
-    with pytest.raises(files.DamagedError, match=rf"{name}: is not as avlib wrote it"):
-        FeatureStore.open(store.folder)
-    with pytest.warns(UserWarning, match=rf"{name}.*built again"):
+    whole, first = contents(store), file_of(store, 0).read_bytes()
+    half = len(first) // 2
+    changed = first[:half] + bytes([first[half] ^ 1]) + first[half + 1 :]
+    for number, damage in enumerate((b"", first[:-1], bytes(len(first)), changed)):
+        file_of(store, number).write_bytes(damage)
+    file_of(store, 4).write_bytes(first)  # whole, and another clip's
+    with pytest.raises(files.DamagedError, match=rf"{file_of(store, 0).name}: .*not as avlib"):
+        FeatureStore.open(store.folder).mfcc  # noqa: B018
+    with pytest.warns(UserWarning, match="not as avlib wrote it") as told:
         again = build(few, tmp_path / "store")
+    assert [str(each.message).split(": ")[0] for each in told] == [
+        str(file_of(store, number)) for number in range(5)
+    ]
     assert contents(again) == whole
 
 
-@pytest.mark.parametrize("header", ["{}", "[]", "", '{"format": 4}'])
+def test_a_disk_that_does_not_keep_what_is_written_is_named(
+    few: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = files.save
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "save", lambda path, content: save(path, content[:-1]))
+        with pytest.raises(files.DamagedError, match=r"\.clip: is gone or not as avlib wrote it"):
+            build(few, tmp_path / "store")
+    with pytest.warns(UserWarning, match="makes it again"):
+        again = build(few, tmp_path / "store")
+    assert contents(again) == contents(build(few, tmp_path / "alone"))
+
+
+def test_a_clip_that_is_gone_is_named_and_made_again(few: pd.DataFrame, tmp_path: Path) -> None:
+    store = build(few, tmp_path / "store")
+    whole, lost = contents(store), file_of(store, 2)
+    lost.unlink()
+    with pytest.raises(files.DamagedError, match=rf"{lost.name}: is gone"):
+        FeatureStore.open(store.folder).pairs  # noqa: B018
+    assert contents(build(few, tmp_path / "store")) == whole
+
+
+@pytest.mark.parametrize("header", ["{}", "[]", "", '{"recipe": {}, "corpus": "RAVDESS"}'])
 def test_a_header_that_is_not_ours_is_named_and_left_alone(
     few: pd.DataFrame, tmp_path: Path, header: str
 ) -> None:
@@ -326,21 +469,40 @@ def test_a_header_that_is_not_ours_is_named_and_left_alone(
 def test_two_builds_of_other_recordings_into_one_name_never_mix(
     few: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The second begins while the first has written its parts, and ends before it."""
-    join, mine = features.store._join, contents(build(few[:4], tmp_path / "alone"))
+    """The second begins while the first has written its clips, and ends before it."""
+    others, accept = [], features.store._accept
+    mine = arrays(build(few[:5], tmp_path / "alone"))
 
-    def join_after_another(*arguments: object) -> None:
-        monkeypatch.setattr(features.store, "_join", join)
-        for path in few["sound"][:4]:
-            soundfile.write(path, tone(99), RATE)
-        others = build(ravdess.index(tmp_path)[:4], tmp_path / "store")
-        assert contents(others)["mfcc.npy"] != mine["mfcc.npy"]
-        join(*arguments)
+    def accept_after_another(left_out: dict, clips: pd.DataFrame, skip_faulty: bool) -> None:
+        if list(tmp_path.glob("store/??/*")):
+            monkeypatch.setattr(features.store, "_accept", accept)
+            others.append(build(few[3:], tmp_path / "store"))
+        accept(left_out, clips, skip_faulty)
 
-    monkeypatch.setattr(features.store, "_join", join_after_another)
-    with pytest.raises(FileExistsError, match=r"store: .*other recordings"):
-        build(few[:4], tmp_path / "store")
-    assert len(FeatureStore.open(tmp_path / "store").clips) == 4
+    monkeypatch.setattr(features.store, "_accept", accept_after_another)
+    assert arrays(build(few[:5], tmp_path / "store")) == mine
+    assert arrays(others[0]) == arrays(build(few[3:], tmp_path / "other"))
+    assert arrays(FeatureStore.open(tmp_path / "store")) == mine  # whoever ended last
+
+
+def test_a_store_goes_to_another_process_without_its_arrays(
+    few: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = build(few, Path("store"))
+    wanted = arrays(store)
+    sent = pickle.dumps(store)
+    assert len(sent) < 10_000
+    monkeypatch.chdir(tmp_path.parent)  # a notebook moves on
+    assert arrays(pickle.loads(sent)) == wanted
+
+
+def test_features_need_not_be_in_memory_all_at_once(
+    few: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FeatureStore, "arrays", property(pytest.fail))
+    assert main(["features", str(tmp_path), "--out", str(tmp_path / "store")]) == 0
+    assert len(FeatureStore.open(tmp_path / "store").rows) == 48
 
 
 def test_what_is_no_store_is_not_opened(tmp_path: Path) -> None:
@@ -398,7 +560,7 @@ def test_every_faulty_clip_is_listed_before_the_work_starts(
         build(clips, folder)
     assert short.name in str(raised.value)
     assert lost.name in str(raised.value)
-    assert not list(tmp_path.glob("*.partial"))
+    assert not folder.exists()
 
 
 def test_faulty_clips_are_left_out_on_request_and_named_in_the_header(
@@ -497,14 +659,13 @@ def test_a_killed_build_leaves_no_store_and_goes_on_to_the_same_bytes(
         folder = tmp_path / f"killed-{eighth}"
         kill_at = operations * eighth // 8
         assert in_another_process(build_until, few, folder, kill_at, told) == -signal.SIGKILL
-        if folder.exists():  # killed while it tidied up: the store is whole
+        if (folder / "header.json").exists():  # killed at the very end: the store is whole
             assert contents(folder) == whole
         else:
             unfinished += 1
             with pytest.raises(FileNotFoundError, match="no finished"):
                 FeatureStore.open(folder)
         assert contents(build(few, folder)) == whole
-        assert not list(tmp_path.glob(folder.name + ".*partial"))
     assert unfinished >= 4
 
 
@@ -570,7 +731,7 @@ def test_runs_killed_at_random_moments_end_in_the_undisturbed_store(
         assert start(clips, store).ends_within(None)
         longest = time.monotonic() - begun
     while kills:
-        if store.exists():
+        if (store / "header.json").exists():
             assert contents(store) == undisturbed
             shutil.rmtree(store)
         run = start(clips, store)
@@ -579,7 +740,6 @@ def test_runs_killed_at_random_moments_end_in_the_undisturbed_store(
             kills -= 1
     assert start(clips, store).ends_within(None)
     assert contents(store) == undisturbed
-    assert not list(tmp_path.glob("store.*partial"))
 
 
 @pytest.mark.slow
@@ -595,7 +755,7 @@ def test_runs_of_the_same_work_at_once_end_in_one_store(few: pd.DataFrame, tmp_p
             time.sleep(rng.uniform(0, 0.05) * (attempt % 3))
         assert all(run.ends_within(None) for run in runs)
         assert contents(store) == whole
-        assert not list(tmp_path.glob(store.name + ".*partial"))
+        assert not list(store.rglob("*.part"))
 
 
 def build_and_tell(clips: pd.DataFrame, folder: Path, told: Path, limit: int | None) -> None:
@@ -610,8 +770,8 @@ def build_and_tell(clips: pd.DataFrame, folder: Path, told: Path, limit: int | N
         told.write_text(str(error))
 
 
-# Eight clips take 1.2 MB, and twice that while they are joined.
-@pytest.mark.parametrize("kilobytes", [8, 700, 1400, 2200])
+# Eight clips take 1.2 MB.
+@pytest.mark.parametrize("kilobytes", [8, 400, 800, 1100])
 def test_a_full_disk_is_reported_and_the_build_goes_on_when_there_is_room(
     few: pd.DataFrame, tmp_path: Path, small_disk: Callable[[int], Path], kilobytes: int
 ) -> None:
@@ -619,16 +779,21 @@ def test_a_full_disk_is_reported_and_the_build_goes_on_when_there_is_room(
     assert in_another_process(build_and_tell, few, folder, told, None) == 0
     assert str(folder) in told.read_text()
     assert "No space left" in told.read_text()
-    assert not folder.exists()
+    assert "nothing is lost, make room and run the same command again" in told.read_text()
+    with pytest.raises(FileNotFoundError, match="no finished"):
+        FeatureStore.open(folder)
+    done = {path: path.stat().st_mtime_ns for path in folder.rglob("*.clip")}
+    assert len(done) == kilobytes // 150
     small_disk(10_000)
     assert contents(build(few, folder)) == contents(build(few, tmp_path / "roomy"))
+    assert {path: path.stat().st_mtime_ns for path in done} == done  # not made again
 
 
 def test_a_file_size_limit_is_reported_like_a_full_disk(few: pd.DataFrame, tmp_path: Path) -> None:
     folder, told = tmp_path / "store", tmp_path / "error"
-    assert in_another_process(build_and_tell, few, folder, told, 400_000) == 0
+    assert in_another_process(build_and_tell, few, folder, told, 100_000) == 0
     assert f"{folder}: could not be written" in told.read_text()
-    assert not folder.exists()
+    assert not contents(folder)
     assert contents(build(few, folder)) == contents(build(few, tmp_path / "roomy"))
 
 

@@ -1,0 +1,145 @@
+"""Who changes what comes out of the same settings raises `Recipe.revision`: old numbers stay known.
+
+After that, ``python tests/features/test_golden.py`` writes the new ones into golden.json.
+"""
+
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+import soundfile
+
+from avlib import features
+from avlib.features import Recipe, audio, video
+
+RATE, NTSC = 48_000, Fraction(30_000, 1001)
+GOLDEN = Path(__file__).with_name("golden.json")
+FORGOTTEN = (
+    "features are not what they were under this revision: take the change back, or raise "
+    "Recipe.revision and run `python tests/features/test_golden.py`"
+)
+
+
+def write_sound(path: Path) -> None:
+    """A sweep up to where the resampler's filter ends, and a voice of harmonics that trembles."""
+    time = np.arange(round(3.2 * RATE)) / RATE
+    sweep = np.sin(2 * np.pi * (80 * time + 1700 * time**2))
+    voice = sum(np.sin(2 * np.pi * 150 * n * time) / n for n in range(1, 20))
+    sound = 0.2 * sweep + 0.1 * voice * (1 + np.sin(2 * np.pi * 3 * time))
+    soundfile.write(path, sound, RATE, subtype="PCM_16")
+
+
+def write_film(path: Path) -> None:
+    """Moving waves, encoded without loss: every encoder's film holds the same pixels."""
+    y, x = np.mgrid[:180, :320]
+    with av.open(path, "w") as film:
+        stream = film.add_stream("libx264", rate=NTSC, options={"qp": "0", "preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
+        for number in range(96):
+            light = 128 + 60 * np.sin(x / 23 + number / 9) + 30 * np.cos(y / 1.7 - number / 13)
+            blue = 128 + 25 * np.sin(x[::2, ::2] / 31 - number / 7)
+            red = 128 + 25 * np.cos(y[::2, ::2] / 29 + number / 11)
+            planes = np.concatenate([light.ravel(), blue.ravel(), red.ravel()]).round()
+            frame = av.VideoFrame.from_ndarray(
+                planes.astype(np.uint8).reshape(270, 320), format="yuv420p"
+            )
+            frame.pts, frame.time_base = number, 1 / NTSC
+            film.mux(stream.encode(frame))
+        film.mux(stream.encode())
+
+
+def some_features(folder: Path, **changes: object) -> dict[str, list]:
+    """A few numbers of both presets and of the pairs."""
+    paper, sequence = (replace(Recipe.preset(name), **changes) for name in ("paper", "sequence"))
+    pairs = features.clip_pairs(folder / "film.mp4", paper)
+    mean, table = (features.clip_mfcc(folder / "sound.wav", each) for each in (paper, sequence))
+    return {
+        "paper": mean.astype(float).round(3).tolist(),
+        "sequence": table[::3, ::25].astype(float).round(2).tolist(),
+        "pairs": pairs[:, 5::27, 9::55].reshape(len(pairs), -1).tolist(),
+    }
+
+
+def compare(found: dict[str, list]) -> None:
+    golden = json.loads(GOLDEN.read_text())
+    assert golden.pop("revision") == Recipe.revision, FORGOTTEN
+    for name, wanted in golden.items():
+        close = {"atol": 2} if name == "pairs" else {"rtol": 1e-3, "atol": 0.01}
+        np.testing.assert_allclose(found[name], wanted, err_msg=FORGOTTEN, **({"rtol": 0} | close))
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("golden")
+    write_sound(folder / "sound.wav")
+    write_film(folder / "film.mp4")
+    return folder
+
+
+def test_features_are_those_of_their_revision(recording: Path) -> None:
+    compare(some_features(recording))
+
+
+@pytest.mark.parametrize(
+    "changes", [{"hop": 500}, {"analysis_window": 2000}, {"pair_offset": 0.2}, {"pair_window": 0.4}]
+)
+def test_a_changed_setting_is_seen(recording: Path, changes: dict[str, object]) -> None:
+    with pytest.raises((AssertionError, ValueError)):
+        compare(some_features(recording, **changes))
+
+
+def one_pixel_aside(frames: np.ndarray, size: int) -> np.ndarray:
+    return SQUARE(np.roll(frames, 1, axis=2), size)
+
+
+SQUARE = video.square
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "changed"),
+    [
+        (audio, "ROLLOFF", 0.91),
+        (audio, "KAISER_BETA", 12.0),
+        (cv2, "INTER_AREA", cv2.INTER_LINEAR),
+        (video, "square", one_pixel_aside),
+        (video, "_upright", lambda frame: frame.to_ndarray(format="bgr24")),
+    ],
+)
+def test_a_changed_filter_or_crop_is_seen(
+    recording: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    module: object,
+    name: str,
+    changed: float | Callable,
+) -> None:
+    audio._kaiser_best.cache_clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(module, name, changed)
+        found = some_features(recording)
+    audio._kaiser_best.cache_clear()
+    with pytest.raises(AssertionError, match=r"raise Recipe\.revision"):
+        compare(found)
+
+
+def test_a_raised_revision_asks_for_new_numbers(
+    recording: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Recipe, "revision", Recipe.revision + 1)
+    with pytest.raises(AssertionError, match=r"test_golden\.py"):
+        compare(some_features(recording))
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as place:
+        write_sound(Path(place) / "sound.wav")
+        write_film(Path(place) / "film.mp4")
+        found = {name: json.dumps(each) for name, each in some_features(Path(place)).items()}
+    rows = ",\n".join(f' "{name}": {numbers}' for name, numbers in found.items())
+    GOLDEN.write_text(f'{{\n "revision": {Recipe.revision},\n{rows}\n}}\n')
