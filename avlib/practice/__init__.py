@@ -16,14 +16,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 
-import cv2
-import numpy as np
 from joblib import delayed
 
 from avlib import files, workers
 from avlib.corpus import manifest
-from avlib.corpus.ravdess import ACTORS, EMOTIONS, PRACTICE_MARK, ClipName, speech_names
-from avlib.practice import face, media, performance, voice
+from avlib.corpus.ravdess import ACTORS, PRACTICE_MARK, ClipName, speech_names
+from avlib.practice import performance
 
 VERSION = 4  # of the corpus: another number, other bytes
 _SOURCE = "practice corpus"
@@ -53,47 +51,23 @@ def write(
     modalities: Sequence[int] = (1, 3),
     names: Iterable[ClipName] | None = None,
 ) -> Path:
-    """Write a practice corpus, or what is missing of one.
+    """Write a practice corpus, or what is missing of one; returns its folder.
 
-    Each clip becomes ``Actor_NN/01-….mp4`` and ``Actor_NN/03-….wav``. Files that are there
-    already stay, so a run that was stopped goes on where it was; two runs may share a folder.
+    Each clip of `actors` 1 to that number (at most 24) becomes ``Actor_NN/01-….mp4`` and
+    ``Actor_NN/03-….wav``: the 30 clips an actor of `half`, all 60 of RAVDESS where `whole`, or
+    these speech clips `names`, whatever their modality. Files that are there already stay, so a
+    run that was stopped goes on where it was; two runs may share a folder. The same `seed` (zero
+    or more) on the same machine gives the same bytes. `jobs` is the number of processes, one for
+    each processor where None; `progress` shows a bar that tells how long is left.
 
-    Parameters
-    ----------
-    folder : str or Path
-        Made if it is not there.
-    actors : int
-        Actors 1 to this, at most 24.
-    seed : int
-        Zero or more; the same seed on the same machine gives the same bytes.
-    jobs : int, optional
-        Processes at work; by default as many as there are processors.
-    progress : bool
-        Show a bar that tells how long is left.
-    whole : bool
-        All 60 clips of each actor, as in RAVDESS, instead of the 30 of `half`.
-    modalities : sequence of int
-        Which files a clip gets: 1 sound and picture (mp4), 2 the same picture without sound
-        (mp4), 3 the same sound alone (wav). For 2 alone no voice is needed: where eSpeak NG cannot
-        be loaded, the mouth moves to a rhythm instead of the words.
-    names : iterable of ClipName, optional
-        These speech clips instead; the modality makes no difference.
+    `modalities` are the files that a clip gets: 1 sound and picture (mp4), 2 the same picture
+    without sound (mp4), 3 the same sound alone (wav). For 2 alone no voice is needed: where
+    eSpeak NG cannot be loaded, the mouth moves to a rhythm instead of the words.
 
-    Returns
-    -------
-    Path
-        `folder`.
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of range, or the corpus there has another seed or version.
-    FileExistsError
-        If the folder holds RAVDESS-named media that are not a practice corpus.
-    OSError
-        If a file cannot be written; names it.
-    RuntimeError
-        If a voice is needed and eSpeak NG cannot be loaded.
+    Raises ValueError if an argument is out of range, or the corpus there has another seed or
+    version; FileExistsError if the folder holds RAVDESS-named media that are not a practice
+    corpus; OSError, naming the file, if one cannot be written; RuntimeError if a voice is needed
+    and eSpeak NG cannot be loaded.
     """
     folder = Path(folder)
     modalities = tuple(sorted(set(modalities)))
@@ -112,9 +86,10 @@ def write(
         for clip in zip(wanted, heard, seen, strict=True)
         if not all(_path(folder, clip[0], modality).exists() for modality in modalities)
     ]
-    done = workers.results(tasks, jobs, "practice corpus", "clip", progress)
-    entries = {file: entry for written in done for file, entry in written.items()}
-    _enter(folder, entries, (_path(folder, *pair) for pair in product(wanted, modalities)))
+    fresh = {}
+    for written in workers.results(tasks, jobs, "practice corpus", "clip", progress):
+        fresh |= written
+    _enter(folder, fresh, (_path(folder, *pair) for pair in product(wanted, modalities)))
     return folder
 
 
@@ -125,20 +100,12 @@ def first() -> list[ClipName]:
 
 
 def half(actors: Iterable[int]) -> list[ClipName]:
-    """Half of the actors' speech clips: every manner with one of the two sentences, twice.
+    """Half of the actors' speech clips, 30 an actor: every manner with one sentence, twice.
 
     To meet strangers, a network needs many actors more than it needs many clips of each. So the
-    lessons' corpus takes thirty clips of sixteen actors, not sixty of eight.
-
-    Parameters
-    ----------
-    actors : iterable of int
-
-    Returns
-    -------
-    list of ClipName
-        30 an actor. Among two men, or two women, every manner comes with both sentences; of one
-        actor and emotion, the two intensities do.
+    lessons' corpus takes thirty clips of sixteen actors, not sixty of eight. Among two men, or
+    two women, every manner comes with both sentences; of one actor and emotion, the two
+    intensities do.
     """
     return [
         name
@@ -153,65 +120,13 @@ def is_practice(folder: str | Path) -> bool:
 
 
 def seed_of(folder: str | Path) -> int:
-    """The seed that a practice corpus was drawn with.
-
-    Parameters
-    ----------
-    folder : str or Path
-
-    Returns
-    -------
-    int
-
-    Raises
-    ------
-    ValueError
-        If the folder is no practice corpus.
-    """
+    """The seed that a practice corpus was drawn with; ValueError if the folder is none."""
     if not is_practice(folder):
         raise ValueError(
             f"{folder}: is no practice corpus (no {PRACTICE_MARK}); "
             f"write one with `python -m avlib practice --out {folder}`"
         )
     return int(_read_mark(Path(folder) / PRACTICE_MARK)["seed"])
-
-
-def contact_sheet(actors: int = 6, seed: int = 0) -> np.ndarray:
-    """Every emotion on several faces, one picture.
-
-    Parameters
-    ----------
-    actors : int
-        How many actors, 1 to 6, one a column.
-    seed : int
-        Of the corpus whose faces these are.
-
-    Returns
-    -------
-    ndarray, shape (1440, 140 + 200 × actors, 3), uint8
-        RGB; a row an emotion, at strong intensity where there is one.
-
-    Raises
-    ------
-    ValueError
-        If `actors` is out of range.
-    """
-    if not 1 <= actors <= 6:
-        raise ValueError(f"actors: should be 1 to 6, so that the faces stay large, got {actors}")
-    rows = []
-    for emotion, label in enumerate(EMOTIONS, 1):
-        strongest = 1 if emotion == 1 else 2
-        names = [ClipName(1, 1, emotion, strongest, 1, 1, actor) for actor in range(1, actors + 1)]
-        performances = performance.draw(names, seed, performance.AT_REST).to_dict("records")
-        faces = [face.apex(*clip)[:, 60:260] for clip in zip(names, performances, strict=True)]
-        margin = np.full((face.HEIGHT, 140, 3), 255, np.uint8)
-        black, size, thickness = (0, 0, 0), 0.75, 2
-        place = (10, face.HEIGHT // 2 + 8)
-        cv2.putText(
-            margin, label, place, cv2.FONT_HERSHEY_SIMPLEX, size, black, thickness, cv2.LINE_AA
-        )
-        rows.append(np.hstack([margin, *faces]))
-    return np.vstack(rows)
 
 
 def _path(folder: Path, name: ClipName, modality: int) -> Path:
@@ -233,16 +148,17 @@ def _write_clip(
     """
     if all(_path(folder, name, modality).exists() for modality in modalities):
         return {}
+    from avlib.practice import face, media, voice  # seconds, which the calling process is spared
+
     faces_alone = modalities == (2,) and not voice.is_there()
     sound = (voice.murmur if faces_alone else voice.speak)(name, heard, seed)
-    written = {3: media.wav(sound)} if 3 in modalities else {}
+    contents = {3: media.wav(sound)} if 3 in modalities else {}
     films = [modality for modality in modalities if modality != 3]
     pictures = list(face.frames(name, seen, seed, sound)) if films else []
-    written |= {
-        modality: media.mp4(pictures, sound if modality == 1 else None) for modality in films
-    }
+    for modality in films:
+        contents[modality] = media.mp4(pictures, sound if modality == 1 else None)
     entries = {}
-    for modality, content in written.items():
+    for modality, content in contents.items():
         path = _path(folder, name, modality)
         files.save(path, content)
         entry = manifest.Entry(len(content), zlib.crc32(content), _SOURCE)
