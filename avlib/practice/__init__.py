@@ -7,12 +7,10 @@ actor's own manner as 1440 real clips measure.
 Source of the statistics: Livingstone & Russo 2018, doi:10.1371/journal.pone.0196391.
 """
 
-from __future__ import annotations
-
 import re
 import time
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import product
 from pathlib import Path
 
@@ -78,18 +76,23 @@ def write(
     if names is None:
         names = (speech_names if whole else half)(range(1, actors + 1))
     wanted = list(dict.fromkeys(name.as_modality(1) for name in names))
-    heard = performance.draw(wanted, seed).to_dict("records")
-    seen = performance.draw(wanted, seed, performance.AT_REST).to_dict("records")
+    missing = [name for name in wanted if not _is_written(folder, name, modalities)]
+    heard = performance.draw(missing, seed).to_dict("records")
+    seen = performance.draw(missing, seed, performance.AT_REST).to_dict("records")
     _claim(folder, seed, {name.actor for name in wanted})
     tasks = [
         delayed(_write_clip)(folder, *clip, seed, modalities)
-        for clip in zip(wanted, heard, seen, strict=True)
-        if not all(_path(folder, clip[0], modality).exists() for modality in modalities)
+        for clip in zip(missing, heard, seen, strict=True)
     ]
-    fresh = {}
-    for written in workers.results(tasks, jobs, "practice corpus", "clip", progress):
-        fresh |= written
-    _enter(folder, fresh, (_path(folder, *pair) for pair in product(wanted, modalities)))
+    for _ in workers.results(tasks, jobs, "practice corpus", "clip", progress):
+        pass
+    known, fresh, entries = manifest.read(folder), set(missing), {}
+    for name, modality in product(wanted, modalities):
+        path = _path(folder, name, modality)
+        file = path.relative_to(folder).as_posix()
+        if file not in known or name in fresh:
+            entries[file] = manifest.Entry(path.stat().st_size, manifest.crc32(path), _SOURCE)
+    manifest.add(folder, entries)
     return folder
 
 
@@ -134,6 +137,10 @@ def _path(folder: Path, name: ClipName, modality: int) -> Path:
     return folder / f"Actor_{name.actor:02d}" / f"{name.as_modality(modality)}.{kind}"
 
 
+def _is_written(folder: Path, name: ClipName, modalities: Iterable[int]) -> bool:
+    return all(_path(folder, name, modality).exists() for modality in modalities)
+
+
 def _write_clip(
     folder: Path,
     name: ClipName,
@@ -141,40 +148,24 @@ def _write_clip(
     seen: Mapping[str, float],
     seed: int,
     modalities: tuple[int, ...],
-) -> dict[str, manifest.Entry]:
-    """Write a clip's files; return what the manifest should say of them.
-
-    Nothing, where they are there: a run beside this one may have come to them first.
-    """
-    if all(_path(folder, name, modality).exists() for modality in modalities):
-        return {}
+) -> None:
+    if _is_written(folder, name, modalities):  # by a run beside this one, which came first
+        return
     from avlib.practice import face, media, voice  # seconds, which the calling process is spared
 
-    faces_alone = modalities == (2,) and not voice.is_there()
-    sound = (voice.murmur if faces_alone else voice.speak)(name, heard, seed)
+    try:
+        sound = voice.speak(name, heard, seed)
+    except RuntimeError:
+        if modalities != (2,):
+            raise
+        sound = voice.murmur(name, heard, seed)
     contents = {3: media.wav(sound)} if 3 in modalities else {}
     films = [modality for modality in modalities if modality != 3]
     pictures = list(face.frames(name, seen, seed, sound)) if films else []
     for modality in films:
         contents[modality] = media.mp4(pictures, sound if modality == 1 else None)
-    entries = {}
     for modality, content in contents.items():
-        path = _path(folder, name, modality)
-        files.save(path, content)
-        entry = manifest.Entry(len(content), zlib.crc32(content), _SOURCE)
-        entries[path.relative_to(folder).as_posix()] = entry
-    return entries
-
-
-def _enter(folder: Path, fresh: Mapping[str, manifest.Entry], files: Iterable[Path]) -> None:
-    """Enter what was written now, and what an interrupted run wrote, in the manifest."""
-    known = manifest.read(folder)
-    older = {
-        name: manifest.Entry(path.stat().st_size, manifest.crc32(path), _SOURCE)
-        for path in files
-        if (name := path.relative_to(folder).as_posix()) not in known and name not in fresh
-    }
-    manifest.add(folder, older | dict(fresh))
+        files.save(_path(folder, name, modality), content)
 
 
 def _claim(folder: Path, seed: int, actors: set[int]) -> None:
@@ -188,8 +179,11 @@ def _claim(folder: Path, seed: int, actors: set[int]) -> None:
     text = _TEXT.format(version=VERSION, seed=seed, actors=listed).encode()
     if not mark.exists() or mark.read_bytes() != text:
         files.save(mark, text)
+    # What a killed run left behind goes, but nothing that a run beside this one writes.
     for part in folder.glob("**/.*.part"):
-        _sweep(part)
+        with suppress(FileNotFoundError):  # its run has just finished it
+            if time.time() - part.stat().st_mtime > _STALE_S:
+                part.unlink()
 
 
 def _check_mark(mark: Path, seed: int) -> set[int]:
@@ -220,12 +214,3 @@ def _refuse_recordings(folder: Path) -> None:
                 f"{folder}: holds recordings that are not a practice corpus ({path.name}); "
                 "name another folder, so that the two never mix"
             )
-
-
-def _sweep(part: Path) -> None:
-    """Remove what a killed run left behind, but nothing that a run beside this one writes."""
-    try:
-        if time.time() - part.stat().st_mtime > _STALE_S:
-            part.unlink()
-    except FileNotFoundError:
-        pass  # its run has just finished it

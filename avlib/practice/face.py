@@ -9,10 +9,9 @@ All drawings of a clip are computed at once: below, a number may be an array, on
 drawing, and points are ``(…, points, 2)``, in pixels of a frame from the middle of the head.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from functools import cache
+from itertools import islice
 from types import SimpleNamespace as Looks
 from typing import NamedTuple
 
@@ -113,10 +112,7 @@ def frames(
     intensities = movement.time_course(row, sound, rng)
     poses = movement.sway(len(intensities), rng)
     drawings = draw(name.actor, intensities[::_HOLD], poses[::_HOLD])
-    for number in range(len(intensities)):
-        if number % _HOLD == 0:
-            drawing = next(drawings)
-        yield drawing
+    return islice((drawing for drawing in drawings for _ in range(_HOLD)), len(intensities))
 
 
 def draw(actor: int, intensities: np.ndarray, poses: np.ndarray) -> Iterator[np.ndarray]:
@@ -144,8 +140,7 @@ def draw(actor: int, intensities: np.ndarray, poses: np.ndarray) -> Iterator[np.
 
 @cache
 def _backdrop(actor: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Wall, shirt and neck, which do not move, at drawing size; how much light falls on each
-    pixel of a frame, 255 is all of it; and both together in a frame."""
+    """What does not move, at drawing size; the light on each pixel of a frame; and both."""
     looks = looks_of(actor)
     broad = 106 if looks.jaw > 0.97 else 92
     shoulder = [(24, 70), (52, 77), (broad - 14, 84), (broad, 104)]

@@ -4,9 +4,7 @@ Both say in their metadata that they are synthetic. Sound is ``(samples,)`` floa
 full scale 1.
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterable
+from collections.abc import Sequence
 from fractions import Fraction
 from io import BytesIO
 
@@ -29,7 +27,7 @@ def wav(sound: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def mp4(frames: Iterable[np.ndarray], sound: np.ndarray | None) -> bytes:
+def mp4(frames: Sequence[np.ndarray], sound: np.ndarray | None) -> bytes:
     """Encode frames as an mp4 file with H.264 picture, and AAC sound where there is any.
 
     The frames, at least one, are ``(height, width, 3)`` uint8 RGB of even height and width,
@@ -40,17 +38,18 @@ def mp4(frames: Iterable[np.ndarray], sound: np.ndarray | None) -> bytes:
         container.metadata.update(title="avlib practice clip (synthetic)", comment=COMMENT)
         speed_over_size = {"preset": "veryfast", "crf": "20", "threads": "1"}
         picture = container.add_stream("libx264", FRAME_RATE, options=speed_over_size)
+        picture.pix_fmt = "yuv420p"
+        picture.height, picture.width = frames[0].shape[:2]
         if sound is not None:
             fast = {"aac_coder": "fast"}
             voice = container.add_stream("aac", SOUND_RATE, layout="mono", options=fast)
-        picture.pix_fmt = "yuv420p"
+            block = av.AudioFrame.from_ndarray(sound[None], "fltp", "mono")
+            block.sample_rate, block.pts, block.time_base = SOUND_RATE, 0, Fraction(1, SOUND_RATE)
+            # The muxer interleaves by time, so the sound may come in one piece.
+            container.mux(voice.encode(block))
+            container.mux(voice.encode(None))
         drawing, frame_s = None, 1 / FRAME_RATE
         for number, pixels in enumerate(frames):
-            if number == 0:
-                picture.height, picture.width = pixels.shape[:2]
-                if sound is not None:
-                    # The muxer interleaves by time, so the sound may come in one piece.
-                    _encode_sound(container, voice, sound)
             if pixels is not drawing:  # else the same array is shown again
                 drawing = pixels
                 # Brightness, and colour at half size: OpenCV does it six times faster than FFmpeg.
@@ -60,12 +59,3 @@ def mp4(frames: Iterable[np.ndarray], sound: np.ndarray | None) -> bytes:
             container.mux(picture.encode(frame))
         container.mux(picture.encode(None))
     return file.getvalue()
-
-
-def _encode_sound(
-    container: av.container.OutputContainer, stream: av.AudioStream, sound: np.ndarray
-) -> None:
-    block = av.AudioFrame.from_ndarray(sound[None].astype(np.float32), "fltp", "mono")
-    block.sample_rate, block.pts, block.time_base = SOUND_RATE, 0, Fraction(1, SOUND_RATE)
-    container.mux(stream.encode(block))
-    container.mux(stream.encode(None))

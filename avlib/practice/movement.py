@@ -1,7 +1,5 @@
 """How the face of a practice clip moves: its action units and its head, in each frame."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np
@@ -33,13 +31,10 @@ def time_course(
     spoken = np.sqrt(loudness / loudness.max())  # the mouth opens for soft vowels too
     spoken = 0.4 * held + 0.6 * spoken / spoken.mean()
 
-    course = np.empty((count, len(ACTION_UNITS)))
-    for column, unit in enumerate(ACTION_UNITS):
-        if unit == "AU45":
-            course[:, column] = _blinks(row[unit], seconds, rng)
-        else:
-            course[:, column] = row[unit] * (spoken if unit in ("AU25", "AU26") else held)
-    return course.clip(0.0, HIGHEST_ACTION_UNIT)
+    course = {unit: row[unit] * held for unit in ACTION_UNITS}
+    course |= {unit: row[unit] * spoken for unit in ("AU25", "AU26")}
+    course["AU45"] = _blinks(row["AU45"], seconds, rng)
+    return np.stack(list(course.values()), axis=1).clip(0.0, HIGHEST_ACTION_UNIT)
 
 
 def _blinks(mean: float, seconds: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -7,8 +7,6 @@ this file hold the four parts (see the README there).
 Source: statistics of RAVDESS, Livingstone & Russo 2018, doi:10.1371/journal.pone.0196391.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import astuple
 from functools import cache
@@ -25,6 +23,7 @@ ACTION_UNITS = (
     *("AU14", "AU15", "AU17", "AU20", "AU23", "AU25", "AU26", "AU45"),
 )
 QUANTITIES = VOICE_QUANTITIES + ACTION_UNITS
+_UNITS = slice(len(VOICE_QUANTITIES), None)
 HIGHEST_ACTION_UNIT = 5.0  # OpenFace's scale ends here
 
 # Of what an actor's action units always are, this share is how the face is built (see `draw`).
@@ -52,12 +51,8 @@ def draw(names: Iterable[ClipName], seed: int = 0, at_rest: float = 0.0) -> pd.D
     names = list(names)
     rows = [_draw_clip(name, seed, at_rest) for name in names]
     index = pd.Index([name.clip for name in names], name="clip", dtype=object)
-    drawn = pd.DataFrame(
-        np.reshape(rows, (len(names), len(QUANTITIES))), index, columns=list(QUANTITIES)
-    )
-    units = list(ACTION_UNITS)
-    drawn[units] = drawn[units].clip(0.0, HIGHEST_ACTION_UNIT)
-    return drawn
+    rows = np.reshape(rows, (len(names), len(QUANTITIES)))
+    return pd.DataFrame(rows, index, columns=list(QUANTITIES))
 
 
 @cache
@@ -90,13 +85,15 @@ def _draw_clip(name: ClipName, seed: int, at_rest: float) -> np.ndarray:
     if name.channel != 1:
         raise ValueError(f"{name}: is not speech; the practice corpus holds speech (channel 01)")
     own = _gaussian("actor", (seed, _ACTOR, name.actor))
-    own[len(VOICE_QUANTITIES) :] *= 1 - at_rest
-    return (
+    own[_UNITS] *= 1 - at_rest
+    drawn = (
         cell_mean(name.emotion, name.intensity).to_numpy()
         + own
         + _gaussian("actor_emotion", (seed, _ACTOR_EMOTION, name.actor, name.emotion))
         + _gaussian("clip", (seed, _CLIP, *clip_key(name)))
     )
+    drawn[_UNITS] = drawn[_UNITS].clip(0.0, HIGHEST_ACTION_UNIT)
+    return drawn
 
 
 def _gaussian(part: str, key: tuple[int, ...]) -> np.ndarray:

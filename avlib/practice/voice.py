@@ -8,8 +8,6 @@ Sources: Moulines & Charpentier 1990, doi:10.1016/0167-6393(90)90021-Z; eSpeak N
 https://github.com/espeak-ng/espeak-ng.
 """
 
-from __future__ import annotations
-
 import ctypes
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
@@ -215,11 +213,8 @@ def _everything_said() -> dict[tuple[str, int], np.ndarray]:
     engine = _start_engine()
     engine.espeak_ng_SetRandSeed(ctypes.c_long(1))
     spoken = []
-    receive_type = ctypes.CFUNCTYPE(
-        ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
-    )
 
-    @receive_type
+    @ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
     def receive(samples: ctypes.POINTER(ctypes.c_short), count: int, _events: int) -> int:
         if samples and count > 0:
             spoken.append(np.ctypeslib.as_array(samples, (count,)).astype(np.float32) / 32_768)
@@ -237,16 +232,6 @@ def _everything_said() -> dict[tuple[str, int], np.ndarray]:
             said[voice, statement] = _trim(np.concatenate(spoken))
     engine.espeak_Terminate()
     return said
-
-
-@cache
-def is_there() -> bool:
-    """Whether eSpeak NG can be loaded here."""
-    try:
-        _everything_said()
-    except RuntimeError:
-        return False
-    return True
 
 
 _MEND = "install it anew with `pip install --force-reinstall espeakng-loader`"
@@ -271,19 +256,12 @@ def _start_engine() -> ctypes.CDLL:
 
 def _take_apart(sound: np.ndarray) -> Sentence:
     pitch_hz = _track_pitch(sound)
-    marks, periods, voiced = (
-        np.array(column) for column in zip(*_walk(sound, pitch_hz), strict=True)
-    )
+    grains = zip(*_walk(sound, pitch_hz), strict=True)
+    marks, periods, voiced = (np.array(column) for column in grains)
     melody = 12 * np.log2(ESPEAK_RATE / periods)
     low, middle, high = np.percentile(melody[voiced], (10, 50, 90))
-    return Sentence(
-        sound=sound,
-        marks=marks,
-        periods=periods,
-        voiced=voiced,
-        melody=((melody - middle) / (high - low)).clip(-0.8, 1.0),  # beyond lie tracking errors
-        brightness_db=brightness_db(sound, ESPEAK_RATE),
-    )
+    melody = ((melody - middle) / (high - low)).clip(-0.8, 1.0)  # beyond lie tracking errors
+    return Sentence(sound, marks, periods, voiced, melody, brightness_db(sound, ESPEAK_RATE))
 
 
 def _track_pitch(sound: np.ndarray) -> np.ndarray:
@@ -300,9 +278,7 @@ def _track_pitch(sound: np.ndarray) -> np.ndarray:
     best = inside.max(axis=1)
     # Twice the period is nearly as good a likeness: take the first that is good enough.
     lag = (inside > 0.9 * best[:, None]).argmax(axis=1)
-    lag = np.array(
-        [start + inside[row, start : start + 12].argmax() for row, start in enumerate(lag)]
-    )
+    lag += [inside[row, start : start + 12].argmax() for row, start in enumerate(lag)]
     loud = likeness[:, 0] * spectra.sum(axis=1) > 1e-3 * spectra.sum(axis=1).max()
     hz = np.where((best > 0.6) & loud, ESPEAK_RATE / (lag + shortest), 0.0)
     return median_filter(hz, 5)
