@@ -7,23 +7,19 @@ actor's own manner as 1440 real clips measure.
 Source of the statistics: Livingstone & Russo 2018, doi:10.1371/journal.pone.0196391.
 """
 
-from __future__ import annotations
-
 import re
 import time
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import product
 from pathlib import Path
 
-import cv2
-import numpy as np
 from joblib import delayed
 
 from avlib import files, workers
 from avlib.corpus import manifest
-from avlib.corpus.ravdess import ACTORS, EMOTIONS, PRACTICE_MARK, ClipName, speech_names
-from avlib.practice import face, media, performance, voice
+from avlib.corpus.ravdess import ACTORS, PRACTICE_MARK, ClipName, speech_names
+from avlib.practice import performance
 
 VERSION = 4  # of the corpus: another number, other bytes
 _SOURCE = "practice corpus"
@@ -53,47 +49,23 @@ def write(
     modalities: Sequence[int] = (1, 3),
     names: Iterable[ClipName] | None = None,
 ) -> Path:
-    """Write a practice corpus, or what is missing of one.
+    """Write a practice corpus, or what is missing of one; returns its folder.
 
-    Each clip becomes ``Actor_NN/01-….mp4`` and ``Actor_NN/03-….wav``. Files that are there
-    already stay, so a run that was stopped goes on where it was; two runs may share a folder.
+    Each clip of `actors` 1 to that number (at most 24) becomes ``Actor_NN/01-….mp4`` and
+    ``Actor_NN/03-….wav``: the 30 clips an actor of `half`, all 60 of RAVDESS where `whole`, or
+    these speech clips `names`, whatever their modality. Files that are there already stay, so a
+    run that was stopped goes on where it was; two runs may share a folder. The same `seed` (zero
+    or more) on the same machine gives the same bytes. `jobs` is the number of processes, one for
+    each processor where None; `progress` shows a bar that tells how long is left.
 
-    Parameters
-    ----------
-    folder : str or Path
-        Made if it is not there.
-    actors : int
-        Actors 1 to this, at most 24.
-    seed : int
-        Zero or more; the same seed on the same machine gives the same bytes.
-    jobs : int, optional
-        Processes at work; by default as many as there are processors.
-    progress : bool
-        Show a bar that tells how long is left.
-    whole : bool
-        All 60 clips of each actor, as in RAVDESS, instead of the 30 of `half`.
-    modalities : sequence of int
-        Which files a clip gets: 1 sound and picture (mp4), 2 the same picture without sound
-        (mp4), 3 the same sound alone (wav). For 2 alone no voice is needed: where eSpeak NG cannot
-        be loaded, the mouth moves to a rhythm instead of the words.
-    names : iterable of ClipName, optional
-        These speech clips instead; the modality makes no difference.
+    `modalities` are the files that a clip gets: 1 sound and picture (mp4), 2 the same picture
+    without sound (mp4), 3 the same sound alone (wav). For 2 alone no voice is needed: where
+    eSpeak NG cannot be loaded, the mouth moves to a rhythm instead of the words.
 
-    Returns
-    -------
-    Path
-        `folder`.
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of range, or the corpus there has another seed or version.
-    FileExistsError
-        If the folder holds RAVDESS-named media that are not a practice corpus.
-    OSError
-        If a file cannot be written; names it.
-    RuntimeError
-        If a voice is needed and eSpeak NG cannot be loaded.
+    Raises ValueError if an argument is out of range, or the corpus there has another seed or
+    version; FileExistsError if the folder holds RAVDESS-named media that are not a practice
+    corpus; OSError, naming the file, if one cannot be written; RuntimeError if a voice is needed
+    and eSpeak NG cannot be loaded.
     """
     folder = Path(folder)
     modalities = tuple(sorted(set(modalities)))
@@ -104,17 +76,23 @@ def write(
     if names is None:
         names = (speech_names if whole else half)(range(1, actors + 1))
     wanted = list(dict.fromkeys(name.as_modality(1) for name in names))
-    heard = performance.draw(wanted, seed).to_dict("records")
-    seen = performance.draw(wanted, seed, performance.AT_REST).to_dict("records")
+    missing = [name for name in wanted if not _is_written(folder, name, modalities)]
+    heard = performance.draw(missing, seed).to_dict("records")
+    seen = performance.draw(missing, seed, performance.AT_REST).to_dict("records")
     _claim(folder, seed, {name.actor for name in wanted})
     tasks = [
         delayed(_write_clip)(folder, *clip, seed, modalities)
-        for clip in zip(wanted, heard, seen, strict=True)
-        if not all(_path(folder, clip[0], modality).exists() for modality in modalities)
+        for clip in zip(missing, heard, seen, strict=True)
     ]
-    done = workers.results(tasks, jobs, "practice corpus", "clip", progress)
-    entries = {file: entry for written in done for file, entry in written.items()}
-    _enter(folder, entries, (_path(folder, *pair) for pair in product(wanted, modalities)))
+    for _ in workers.results(tasks, jobs, "practice corpus", "clip", progress):
+        pass
+    known, fresh, entries = manifest.read(folder), set(missing), {}
+    for name, modality in product(wanted, modalities):
+        path = _path(folder, name, modality)
+        file = path.relative_to(folder).as_posix()
+        if file not in known or name in fresh:
+            entries[file] = manifest.Entry(path.stat().st_size, manifest.crc32(path), _SOURCE)
+    manifest.add(folder, entries)
     return folder
 
 
@@ -125,20 +103,12 @@ def first() -> list[ClipName]:
 
 
 def half(actors: Iterable[int]) -> list[ClipName]:
-    """Half of the actors' speech clips: every manner with one of the two sentences, twice.
+    """Half of the actors' speech clips, 30 an actor: every manner with one sentence, twice.
 
     To meet strangers, a network needs many actors more than it needs many clips of each. So the
-    lessons' corpus takes thirty clips of sixteen actors, not sixty of eight.
-
-    Parameters
-    ----------
-    actors : iterable of int
-
-    Returns
-    -------
-    list of ClipName
-        30 an actor. Among two men, or two women, every manner comes with both sentences; of one
-        actor and emotion, the two intensities do.
+    lessons' corpus takes thirty clips of sixteen actors, not sixty of eight. Among two men, or
+    two women, every manner comes with both sentences; of one actor and emotion, the two
+    intensities do.
     """
     return [
         name
@@ -153,21 +123,7 @@ def is_practice(folder: str | Path) -> bool:
 
 
 def seed_of(folder: str | Path) -> int:
-    """The seed that a practice corpus was drawn with.
-
-    Parameters
-    ----------
-    folder : str or Path
-
-    Returns
-    -------
-    int
-
-    Raises
-    ------
-    ValueError
-        If the folder is no practice corpus.
-    """
+    """The seed that a practice corpus was drawn with; ValueError if the folder is none."""
     if not is_practice(folder):
         raise ValueError(
             f"{folder}: is no practice corpus (no {PRACTICE_MARK}); "
@@ -176,47 +132,13 @@ def seed_of(folder: str | Path) -> int:
     return int(_read_mark(Path(folder) / PRACTICE_MARK)["seed"])
 
 
-def contact_sheet(actors: int = 6, seed: int = 0) -> np.ndarray:
-    """Every emotion on several faces, one picture.
-
-    Parameters
-    ----------
-    actors : int
-        How many actors, 1 to 6, one a column.
-    seed : int
-        Of the corpus whose faces these are.
-
-    Returns
-    -------
-    ndarray, shape (1440, 140 + 200 × actors, 3), uint8
-        RGB; a row an emotion, at strong intensity where there is one.
-
-    Raises
-    ------
-    ValueError
-        If `actors` is out of range.
-    """
-    if not 1 <= actors <= 6:
-        raise ValueError(f"actors: should be 1 to 6, so that the faces stay large, got {actors}")
-    rows = []
-    for emotion, label in enumerate(EMOTIONS, 1):
-        strongest = 1 if emotion == 1 else 2
-        names = [ClipName(1, 1, emotion, strongest, 1, 1, actor) for actor in range(1, actors + 1)]
-        performances = performance.draw(names, seed, performance.AT_REST).to_dict("records")
-        faces = [face.apex(*clip)[:, 60:260] for clip in zip(names, performances, strict=True)]
-        margin = np.full((face.HEIGHT, 140, 3), 255, np.uint8)
-        black, size, thickness = (0, 0, 0), 0.75, 2
-        place = (10, face.HEIGHT // 2 + 8)
-        cv2.putText(
-            margin, label, place, cv2.FONT_HERSHEY_SIMPLEX, size, black, thickness, cv2.LINE_AA
-        )
-        rows.append(np.hstack([margin, *faces]))
-    return np.vstack(rows)
-
-
 def _path(folder: Path, name: ClipName, modality: int) -> Path:
     kind = "wav" if modality == 3 else "mp4"
     return folder / f"Actor_{name.actor:02d}" / f"{name.as_modality(modality)}.{kind}"
+
+
+def _is_written(folder: Path, name: ClipName, modalities: Iterable[int]) -> bool:
+    return all(_path(folder, name, modality).exists() for modality in modalities)
 
 
 def _write_clip(
@@ -226,39 +148,24 @@ def _write_clip(
     seen: Mapping[str, float],
     seed: int,
     modalities: tuple[int, ...],
-) -> dict[str, manifest.Entry]:
-    """Write a clip's files; return what the manifest should say of them.
+) -> None:
+    if _is_written(folder, name, modalities):  # by a run beside this one, which came first
+        return
+    from avlib.practice import face, media, voice  # seconds, which the calling process is spared
 
-    Nothing, where they are there: a run beside this one may have come to them first.
-    """
-    if all(_path(folder, name, modality).exists() for modality in modalities):
-        return {}
-    faces_alone = modalities == (2,) and not voice.is_there()
-    sound = (voice.murmur if faces_alone else voice.speak)(name, heard, seed)
-    written = {3: media.wav(sound)} if 3 in modalities else {}
+    try:
+        sound = voice.speak(name, heard, seed)
+    except RuntimeError:
+        if modalities != (2,):
+            raise
+        sound = voice.murmur(name, heard, seed)
+    contents = {3: media.wav(sound)} if 3 in modalities else {}
     films = [modality for modality in modalities if modality != 3]
     pictures = list(face.frames(name, seen, seed, sound)) if films else []
-    written |= {
-        modality: media.mp4(pictures, sound if modality == 1 else None) for modality in films
-    }
-    entries = {}
-    for modality, content in written.items():
-        path = _path(folder, name, modality)
-        files.save(path, content)
-        entry = manifest.Entry(len(content), zlib.crc32(content), _SOURCE)
-        entries[path.relative_to(folder).as_posix()] = entry
-    return entries
-
-
-def _enter(folder: Path, fresh: Mapping[str, manifest.Entry], files: Iterable[Path]) -> None:
-    """Enter what was written now, and what an interrupted run wrote, in the manifest."""
-    known = manifest.read(folder)
-    older = {
-        name: manifest.Entry(path.stat().st_size, manifest.crc32(path), _SOURCE)
-        for path in files
-        if (name := path.relative_to(folder).as_posix()) not in known and name not in fresh
-    }
-    manifest.add(folder, older | dict(fresh))
+    for modality in films:
+        contents[modality] = media.mp4(pictures, sound if modality == 1 else None)
+    for modality, content in contents.items():
+        files.save(_path(folder, name, modality), content)
 
 
 def _claim(folder: Path, seed: int, actors: set[int]) -> None:
@@ -272,8 +179,11 @@ def _claim(folder: Path, seed: int, actors: set[int]) -> None:
     text = _TEXT.format(version=VERSION, seed=seed, actors=listed).encode()
     if not mark.exists() or mark.read_bytes() != text:
         files.save(mark, text)
+    # What a killed run left behind goes, but nothing that a run beside this one writes.
     for part in folder.glob("**/.*.part"):
-        _sweep(part)
+        with suppress(FileNotFoundError):  # its run has just finished it
+            if time.time() - part.stat().st_mtime > _STALE_S:
+                part.unlink()
 
 
 def _check_mark(mark: Path, seed: int) -> set[int]:
@@ -304,12 +214,3 @@ def _refuse_recordings(folder: Path) -> None:
                 f"{folder}: holds recordings that are not a practice corpus ({path.name}); "
                 "name another folder, so that the two never mix"
             )
-
-
-def _sweep(part: Path) -> None:
-    """Remove what a killed run left behind, but nothing that a run beside this one writes."""
-    try:
-        if time.time() - part.stat().st_mtime > _STALE_S:
-            part.unlink()
-    except FileNotFoundError:
-        pass  # its run has just finished it

@@ -1,11 +1,10 @@
 """The two kinds of file of a practice corpus: wav sound, and mp4 sound and picture.
 
-Both say in their metadata that they are synthetic.
+Both say in their metadata that they are synthetic. Sound is ``(samples,)`` float32 at 48 kHz,
+full scale 1.
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterable
+from collections.abc import Sequence
 from fractions import Fraction
 from io import BytesIO
 
@@ -20,17 +19,7 @@ COMMENT = "avlib practice corpus, synthetic: drawn and spoken by a computer, not
 
 
 def wav(sound: np.ndarray) -> bytes:
-    """Encode sound as a 16-bit wav file.
-
-    Parameters
-    ----------
-    sound : ndarray, shape (samples,), float32
-        48 kHz, full scale is 1.
-
-    Returns
-    -------
-    bytes
-    """
+    """Encode sound as a 16-bit wav file."""
     file = BytesIO()
     with soundfile.SoundFile(file, "w", SOUND_RATE, 1, subtype="PCM_16", format="WAV") as writer:
         writer.comment = COMMENT
@@ -38,52 +27,35 @@ def wav(sound: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def mp4(frames: Iterable[np.ndarray], sound: np.ndarray | None) -> bytes:
-    """Encode frames and sound as an mp4 file with H.264 picture and AAC sound.
+def mp4(frames: Sequence[np.ndarray], sound: np.ndarray | None) -> bytes:
+    """Encode frames as an mp4 file with H.264 picture, and AAC sound where there is any.
 
-    Parameters
-    ----------
-    frames : iterable of ndarray, shape (height, width, 3), uint8
-        RGB, 30000/1001 a second, even height and width, at least one.
-    sound : ndarray, shape (samples,), float32, or None
-        48 kHz, full scale is 1; without it the file holds the picture alone.
-
-    Returns
-    -------
-    bytes
-
-    Notes
-    -----
-    One thread, so that the same frames give the same bytes.
+    The frames, at least one, are ``(height, width, 3)`` uint8 RGB of even height and width,
+    30000/1001 a second. One thread works, so that the same frames give the same bytes.
     """
     file = BytesIO()
     with av.open(file, "w", format="mp4") as container:
         container.metadata.update(title="avlib practice clip (synthetic)", comment=COMMENT)
         speed_over_size = {"preset": "veryfast", "crf": "20", "threads": "1"}
         picture = container.add_stream("libx264", FRAME_RATE, options=speed_over_size)
+        picture.pix_fmt = "yuv420p"
+        picture.height, picture.width = frames[0].shape[:2]
         if sound is not None:
             fast = {"aac_coder": "fast"}
             voice = container.add_stream("aac", SOUND_RATE, layout="mono", options=fast)
-        picture.pix_fmt = "yuv420p"
+            block = av.AudioFrame.from_ndarray(sound[None], "fltp", "mono")
+            block.sample_rate, block.pts, block.time_base = SOUND_RATE, 0, Fraction(1, SOUND_RATE)
+            # The muxer interleaves by time, so the sound may come in one piece.
+            container.mux(voice.encode(block))
+            container.mux(voice.encode(None))
+        drawing, frame_s = None, 1 / FRAME_RATE
         for number, pixels in enumerate(frames):
-            if number == 0:
-                picture.height, picture.width = pixels.shape[:2]
-                if sound is not None:
-                    # The muxer interleaves by time, so the sound may come in one piece.
-                    _encode_sound(container, voice, sound)
-            # Brightness, and colour at half size: OpenCV does it six times faster than FFmpeg.
-            planes = cv2.cvtColor(pixels, cv2.COLOR_RGB2YUV_I420)
-            frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
-            frame.pts, frame.time_base = number, 1 / FRAME_RATE
+            if pixels is not drawing:  # else the same array is shown again
+                drawing = pixels
+                # Brightness, and colour at half size: OpenCV does it six times faster than FFmpeg.
+                planes = cv2.cvtColor(pixels, cv2.COLOR_RGB2YUV_I420)
+                frame = av.VideoFrame.from_numpy_buffer(planes, format="yuv420p")
+            frame.pts, frame.time_base = number, frame_s
             container.mux(picture.encode(frame))
         container.mux(picture.encode(None))
     return file.getvalue()
-
-
-def _encode_sound(
-    container: av.container.OutputContainer, stream: av.AudioStream, sound: np.ndarray
-) -> None:
-    block = av.AudioFrame.from_ndarray(sound[None].astype(np.float32), "fltp", "mono")
-    block.sample_rate, block.pts, block.time_base = SOUND_RATE, 0, Fraction(1, SOUND_RATE)
-    container.mux(stream.encode(block))
-    container.mux(stream.encode(None))

@@ -7,8 +7,6 @@ this file hold the four parts (see the README there).
 Source: statistics of RAVDESS, Livingstone & Russo 2018, doi:10.1371/journal.pone.0196391.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import astuple
 from functools import cache
@@ -25,6 +23,7 @@ ACTION_UNITS = (
     *("AU14", "AU15", "AU17", "AU20", "AU23", "AU25", "AU26", "AU45"),
 )
 QUANTITIES = VOICE_QUANTITIES + ACTION_UNITS
+_UNITS = slice(len(VOICE_QUANTITIES), None)
 HIGHEST_ACTION_UNIT = 5.0  # OpenFace's scale ends here
 
 # Of what an actor's action units always are, this share is how the face is built (see `draw`).
@@ -35,97 +34,44 @@ _ACTOR, _ACTOR_EMOTION, _CLIP = 1, 2, 3
 
 
 def draw(names: Iterable[ClipName], seed: int = 0, at_rest: float = 0.0) -> pd.DataFrame:
-    """Draw how clips are performed.
+    """Draw how speech clips are performed: ``(clips, 22)`` float64, a row a name, in their order.
 
-    What is drawn for a clip depends on its name and the seed alone, never on which other clips
-    are asked for: any part of a corpus, on any number of processes, gets the same numbers.
+    Five voice quantities (semitones, dB, octaves) and 17 action units (0 to 5, clip means); the
+    index is the last six codes of the name. What is drawn for a clip depends on its name and the
+    seed alone, never on which other clips are asked for: any part of a corpus, on any number of
+    processes, gets the same numbers. Raises ValueError if a name is not speech, or the seed is
+    negative.
 
-    Parameters
-    ----------
-    names : iterable of ClipName
-        Speech clips; the modality makes no difference.
-    seed : int
-        Zero or more.
-    at_rest : float
-        The share, 0 to 1, of an actor's own part to leave out of the action units. The tables
-        hold what software read in each face without knowing it at rest: deep-set eyes pass for
-        lowered brows. As measured it is 0; a face that is drawn, rest and all, needs less.
-
-    Returns
-    -------
-    DataFrame, shape (clips, 22), float64
-        One row a name, in the order given, with the last six codes of the name as index. Five
-        voice quantities (semitones, dB, octaves) and 17 action units (0 to 5, clip means).
-
-    Raises
-    ------
-    ValueError
-        If a name is not speech, or the seed is negative.
-
-    Notes
-    -----
-    Source: doi:10.1371/journal.pone.0196391.
+    `at_rest` is the share, 0 to 1, of an actor's own part to leave out of the action units. The
+    tables hold what software read in each face without knowing it at rest: deep-set eyes pass for
+    lowered brows. As measured it is 0; a face that is drawn, rest and all, needs less.
     """
     if seed < 0:
         raise ValueError(f"seed: should be zero or more, got {seed}")
     names = list(names)
     rows = [_draw_clip(name, seed, at_rest) for name in names]
     index = pd.Index([name.clip for name in names], name="clip", dtype=object)
-    drawn = pd.DataFrame(
-        np.reshape(rows, (len(names), len(QUANTITIES))), index, columns=list(QUANTITIES)
-    )
-    units = list(ACTION_UNITS)
-    drawn[units] = drawn[units].clip(0.0, HIGHEST_ACTION_UNIT)
-    return drawn
+    rows = np.reshape(rows, (len(names), len(QUANTITIES)))
+    return pd.DataFrame(rows, index, columns=list(QUANTITIES))
 
 
+@cache
 def cell_mean(emotion: int, intensity: int) -> pd.Series:
-    """The mean performance of an emotion at an intensity.
-
-    Parameters
-    ----------
-    emotion, intensity : int
-        Codes of a RAVDESS name.
-
-    Returns
-    -------
-    Series, shape (22,), float64
-        Units as in `draw`.
-
-    Notes
-    -----
-    Source: doi:10.1371/journal.pone.0196391.
-    """
+    """The mean performance of an emotion at an intensity (their codes), ``(22,)``, as `draw`."""
     return _table("cell_means", index=2).loc[(emotion, intensity), list(QUANTITIES)]
 
 
 def covariance(part: str) -> pd.DataFrame:
-    """How performances spread around their mean.
+    """How performances spread around their mean, ``(22, 22)`` float64.
 
-    Parameters
-    ----------
-    part : str
-        ``"actor"``, ``"actor_emotion"`` or ``"clip"``: what is the same for all clips that
-        share an actor, an actor and an emotion, or nothing.
-
-    Returns
-    -------
-    DataFrame, shape (22, 22), float64
-
-    Notes
-    -----
-    Source: doi:10.1371/journal.pone.0196391.
+    `part` is ``"actor"``, ``"actor_emotion"`` or ``"clip"``: what is the same for all clips that
+    share an actor, an actor and an emotion, or nothing.
     """
     return _table(f"covariance_{part}").loc[list(QUANTITIES), list(QUANTITIES)]
 
 
 def neutral_voice(actor: int) -> tuple[float, float]:
-    """An actor's median pitch (Hz) and length of speech (s) in neutral clips.
-
-    Notes
-    -----
-    Source: doi:10.1371/journal.pone.0196391.
-    """
+    """An actor's median pitch (Hz) and length of speech (s) in neutral clips."""
     pitch, seconds = _table("actor_neutral_voice").loc[actor]
     return float(pitch), float(seconds)
 
@@ -139,13 +85,15 @@ def _draw_clip(name: ClipName, seed: int, at_rest: float) -> np.ndarray:
     if name.channel != 1:
         raise ValueError(f"{name}: is not speech; the practice corpus holds speech (channel 01)")
     own = _gaussian("actor", (seed, _ACTOR, name.actor))
-    own[len(VOICE_QUANTITIES) :] *= 1 - at_rest
-    return (
+    own[_UNITS] *= 1 - at_rest
+    drawn = (
         cell_mean(name.emotion, name.intensity).to_numpy()
         + own
         + _gaussian("actor_emotion", (seed, _ACTOR_EMOTION, name.actor, name.emotion))
         + _gaussian("clip", (seed, _CLIP, *clip_key(name)))
     )
+    drawn[_UNITS] = drawn[_UNITS].clip(0.0, HIGHEST_ACTION_UNIT)
+    return drawn
 
 
 def _gaussian(part: str, key: tuple[int, ...]) -> np.ndarray:

@@ -2,22 +2,22 @@
 
 PSOLA (pitch-synchronous overlap-add) cuts a voice into grains of two pitch periods and lays
 them out anew: closer together for a higher pitch, some of them twice for slower speech. The
-vowels stay what they were, because each grain keeps its shape.
+vowels stay what they were, because each grain keeps its shape. Sound is float32, full scale 1.
 
 Sources: Moulines & Charpentier 1990, doi:10.1016/0167-6393(90)90021-Z; eSpeak NG,
 https://github.com/espeak-ng/espeak-ng.
 """
 
-from __future__ import annotations
-
 import ctypes
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+import scipy.fft
 from scipy.ndimage import gaussian_filter1d, median_filter
-from scipy.signal import resample_poly
+from scipy.signal import firwin, resample_poly
 
 from avlib.corpus.ravdess import STATEMENTS, ClipName
 from avlib.practice import performance
@@ -44,125 +44,60 @@ _HEARD = (
 _MOST_HEARD_DB = 18.0  # what one action unit can do
 _LONGEST_THROAT = 6  # per cent over the average, and the shortest as much under it
 _HOP = 110  # samples (5 ms) between pitch measurements
-
-
-@dataclass(frozen=True)
-class Studio:
-    """How a clip is recorded.
-
-    Attributes
-    ----------
-    neutral_level_db : float
-        RMS of neutral speech (dB of full scale). Low, as in RAVDESS, because strong anger is
-        more than 23 dB louder and must not clip.
-    noise_level_db : float
-        RMS of the room's noise (dB of full scale).
-    silence_s : tuple of float
-        Shortest and longest silence before and after speech (s).
-    clip_s : tuple of float
-        Shortest and longest clip (s), as in RAVDESS.
-    pitch_hz : tuple of float
-        Lowest and highest pitch (Hz), as far as the trackers look.
-    """
-
-    neutral_level_db: float = -47.0
-    noise_level_db: float = -84.0
-    silence_s: tuple[float, float] = (0.8, 1.1)
-    clip_s: tuple[float, float] = (2.94, 5.27)
-    pitch_hz: tuple[float, float] = (66.0, 690.0)
+# RMS of neutral speech, dB of full scale. Low, as in RAVDESS, because strong anger is more than
+# 23 dB louder and must not clip.
+NEUTRAL_LEVEL_DB = -47.0
+_NOISE_LEVEL_DB = -84.0  # RMS of the room's noise
+_SILENCE_S = (0.8, 1.1)  # shortest and longest, before and after speech
+_CLIP_S = (2.94, 5.27)  # shortest and longest, as in RAVDESS
+_PITCH_HZ = (66.0, 690.0)  # as far as the trackers look
+_UP, _DOWN = 320, 147  # 22,050 Hz × 320 / 147 = 48,000 Hz
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """A spoken sentence, taken apart for PSOLA.
+    """A spoken sentence, taken apart for PSOLA."""
 
-    Attributes
-    ----------
-    sound : ndarray, shape (samples,), float32
-        22,050 Hz.
-    marks : ndarray, shape (grains,), int64
-        The sample on which each grain is centred.
-    periods : ndarray, shape (grains,), float64
-        Samples from one grain to the next.
-    voiced : ndarray, shape (grains,), bool
-        Whether the grain has a pitch.
-    melody : ndarray, shape (grains,), float64
-        Semitones over the sentence's median, so scaled that the 10th to 90th percentile is 1.
-    brightness_db : float
-        Energy above 1 kHz over energy below (dB).
-    """
-
-    sound: np.ndarray
-    marks: np.ndarray
-    periods: np.ndarray
-    voiced: np.ndarray
-    melody: np.ndarray
-    brightness_db: float
+    sound: np.ndarray  # (samples,), float32, 22,050 Hz
+    marks: np.ndarray  # (grains,), int64: the sample on which each grain is centred
+    periods: np.ndarray  # (grains,), float64: samples from one grain to the next
+    voiced: np.ndarray  # (grains,), bool: whether the grain has a pitch
+    melody: np.ndarray  # (grains,): semitones over the median, 10th to 90th percentile scaled to 1
+    brightness_db: float  # energy above 1 kHz over energy below (dB)
 
 
-def speak(
-    name: ClipName, row: Mapping[str, float], seed: int = 0, studio: Studio | None = None
-) -> np.ndarray:
+def speak(name: ClipName, row: Mapping[str, float], seed: int = 0) -> np.ndarray:
     """Say a clip's sentence in the manner of its performance.
 
-    Parameters
-    ----------
-    name : ClipName
-        Gives the sentence and the actor.
-    row : mapping of str to float
-        One row of `performance.draw`: ``pitch_st`` and ``pitch_range_st`` (semitones),
-        ``level_db``, ``log2_rate`` (octaves) and ``tilt_db``.
-    seed : int
-        For the room's noise and the silence around the speech.
-    studio : Studio, optional
-
-    Returns
-    -------
-    ndarray, shape (samples,), float32
-        48 kHz, full scale is 1, 2.94 to 5.27 s.
-
-    Raises
-    ------
-    RuntimeError
-        If eSpeak NG cannot be loaded.
-
-    Notes
-    -----
-    Source: Moulines & Charpentier 1990, doi:10.1016/0167-6393(90)90021-Z.
+    The name gives the sentence and the actor; `row`, of `performance.draw`, the pitch and its
+    range (semitones), the level (dB), the rate (octaves), the tilt (dB) and what is heard of the
+    mouth; `seed` the room's noise and the silence around the speech. Returns ``(samples,)``
+    float32 at 48 kHz, 2.94 to 5.27 s. Raises RuntimeError if eSpeak NG cannot be loaded.
     """
-    studio = studio or Studio()
     rng = np.random.default_rng((seed, _VOICE, *performance.clip_key(name)))
     neutral_hz, neutral_s = performance.neutral_voice(name.actor)
     sentence = sentence_of(name.actor, name.statement)
 
-    before, speech_s, after = _times(neutral_s, row, studio, rng)
+    before, speech_s, after = _times(neutral_s, row, rng)
     pitch_hz = neutral_hz * 2.0 ** (
         (row["pitch_st"] + max(row["pitch_range_st"], 0.5) * sentence.melody) / 12
     )
-    speech = overlap_add(sentence, speech_s, pitch_hz.clip(*studio.pitch_hz))
-    speech = articulate(speech, ESPEAK_RATE, row)
-    speech = tilt(speech, ESPEAK_RATE, sentence.brightness_db + row["tilt_db"])
-    speech = resample_poly(speech, 320, 147)  # 22,050 × 320 / 147 = 48,000
-    speech *= _amplitude(studio.neutral_level_db + row["level_db"]) / _rms(speech)
-    return _in_room(speech, before, after, studio, rng)
+    speech = _overlap_add(sentence, speech_s, pitch_hz.clip(*_PITCH_HZ))
+    speech = _articulate(speech, row)
+    speech = _tilt(speech, sentence.brightness_db + row["tilt_db"])
+    speech = resample_poly(speech, _UP, _DOWN, window=_lowpass())
+    speech *= _amplitude(NEUTRAL_LEVEL_DB + row["level_db"]) / _rms(speech)
+    return _in_room(speech, before, after, rng)
 
 
 def murmur(name: ClipName, row: Mapping[str, float], seed: int = 0) -> np.ndarray:
     """What a mouth can move to where there is no voice: noise in the rhythm of syllables.
 
-    Parameters
-    ----------
-    name, row, seed
-        As `speak`.
-
-    Returns
-    -------
-    ndarray, shape (samples,), float32
-        48 kHz, as long as `speak` would make it. Not meant to be heard.
+    As long as `speak` would make it, and not meant to be heard.
     """
     rng = np.random.default_rng((seed, _VOICE, *performance.clip_key(name)))
     _, neutral_s = performance.neutral_voice(name.actor)
-    before, speech_s, after = _times(neutral_s, row, Studio(), rng)
+    before, speech_s, after = _times(neutral_s, row, rng)
     seconds = np.arange(round(speech_s * SOUND_RATE)) / SOUND_RATE
     syllables = 7  # of either statement
     loudness = np.abs(np.sin(np.pi * syllables * seconds / speech_s))
@@ -172,99 +107,59 @@ def murmur(name: ClipName, row: Mapping[str, float], seed: int = 0) -> np.ndarra
 
 
 def _times(
-    neutral_s: float, row: Mapping[str, float], studio: Studio, rng: np.random.Generator
+    neutral_s: float, row: Mapping[str, float], rng: np.random.Generator
 ) -> tuple[float, float, float]:
     """Seconds of silence, of speech, and of silence again."""
-    before, after = rng.uniform(*studio.silence_s, size=2)
-    shortest, longest = studio.clip_s
+    before, after = rng.uniform(*_SILENCE_S, size=2)
+    shortest, longest = _CLIP_S
     speech_s = min(neutral_s * 2.0 ** -row["log2_rate"], longest - before - after)
     return before, speech_s, max(after, shortest - before - speech_s)
 
 
-def overlap_add(sentence: Sentence, seconds: float, pitch_hz: np.ndarray) -> np.ndarray:
+def _overlap_add(sentence: Sentence, seconds: float, pitch_hz: np.ndarray) -> np.ndarray:
     """Lay a sentence's grains out anew, for another length and another pitch (PSOLA).
 
-    Parameters
-    ----------
-    sentence : Sentence
-    seconds : float
-        Length that comes out (s).
-    pitch_hz : ndarray, shape (grains,), float64
-        Pitch wanted at each grain of the sentence (Hz); ignored where it is not voiced.
-
-    Returns
-    -------
-    ndarray, shape (samples,), float32
-        22,050 Hz.
-
-    Notes
-    -----
-    Source: Moulines & Charpentier 1990, doi:10.1016/0167-6393(90)90021-Z.
+    `pitch_hz` is wanted at each grain of the sentence, and ignored where it is not voiced.
     """
-    steps = np.where(sentence.voiced, ESPEAK_RATE / pitch_hz, sentence.periods)
+    steps = np.where(sentence.voiced, ESPEAK_RATE / pitch_hz, sentence.periods).tolist()
     samples = round(seconds * ESPEAK_RATE)
     stretch = samples / len(sentence.sound)
     between = (sentence.marks[:-1] + sentence.marks[1:]) / 2  # from here the next grain is nearer
+    between, marks = between.tolist(), sentence.marks.tolist()
+    halves = sentence.periods.astype(int).tolist()
     margin = int(sentence.periods.max()) + 1
     padded = np.pad(sentence.sound, margin)
     laid = np.zeros(samples + 2 * margin, np.float32)
     time = 0.0
     while time < samples:
-        grain = int(np.searchsorted(between, time / stretch))
-        half = int(sentence.periods[grain])
-        source = margin + sentence.marks[grain] - half
+        grain = bisect_left(between, time / stretch)
+        half = halves[grain]
+        source = margin + marks[grain] - half
         target = margin + int(time) - half
         laid[target : target + 2 * half] += padded[source : source + 2 * half] * _hann(half)
         time += steps[grain]
     return laid[margin:-margin]
 
 
-def articulate(sound: np.ndarray, rate: int, row: Mapping[str, float]) -> np.ndarray:
+def _articulate(sound: np.ndarray, row: Mapping[str, float]) -> np.ndarray:
     """Let the mouth's shape be heard: each of its action units strengthens some frequencies.
 
-    Parameters
-    ----------
-    sound : ndarray, shape (samples,), float32
-    rate : int
-        Samples a second (Hz).
-    row : mapping of str to float
-        Action units, 0 to 5.
-
-    Returns
-    -------
-    ndarray, shape (samples,), float32
-
-    Notes
-    -----
     That a smile is heard is known (Tartter 1980, doi:10.3758/BF03199901); how much, and what
     the other units do, is our decision.
     """
-    frequency = np.fft.rfftfreq(len(sound), 1 / rate).clip(60.0)
+    frequency = np.fft.rfftfreq(len(sound), 1 / ESPEAK_RATE).clip(60.0)
     gain_db = np.zeros(len(frequency))
     for unit, middle_hz, octaves, gain_per_unit_db in _HEARD:
         distance = np.log2(frequency / middle_hz) / octaves
         gain = _MOST_HEARD_DB * np.tanh(gain_per_unit_db * row[unit] / _MOST_HEARD_DB)
         gain_db += gain * np.exp(-0.5 * distance**2)
-    return np.fft.irfft(np.fft.rfft(sound) * 10 ** (gain_db / 20), len(sound)).astype(np.float32)
+    return _filtered(_spectrum(sound), gain_db, len(sound))
 
 
-def tilt(sound: np.ndarray, rate: int, wanted_db: float) -> np.ndarray:
-    """Raise or lower all above 1 kHz until a sound is as bright as asked for.
-
-    Parameters
-    ----------
-    sound : ndarray, shape (samples,), float32
-    rate : int
-        Samples a second (Hz).
-    wanted_db : float
-        `brightness_db` of the sound that comes out.
-
-    Returns
-    -------
-    ndarray, shape (samples,), float32
-    """
-    spectrum = np.fft.rfft(sound)
-    frequency = np.fft.rfftfreq(len(sound), 1 / rate)
+def _tilt(sound: np.ndarray, wanted_db: float) -> np.ndarray:
+    """Raise or lower all above 1 kHz until a sound is as bright as asked for."""
+    spectrum = _spectrum(sound)
+    frequency = np.fft.rfftfreq(len(sound), 1 / ESPEAK_RATE)
     octaves = np.log2(np.maximum(frequency, 1.0) / 1_000)
     shelf = 1 / (1 + np.exp(-octaves * 6))  # 0 well below 1 kHz, 1 well above
     power = np.abs(spectrum) ** 2
@@ -272,37 +167,21 @@ def tilt(sound: np.ndarray, rate: int, wanted_db: float) -> np.ndarray:
     for _ in range(8):  # each round leaves less than half of the error
         shelved = power * 10 ** (gain_db * shelf / 10)
         gain_db += wanted_db - _high_over_low_db(shelved, frequency)
-    return np.fft.irfft(spectrum * 10 ** (gain_db * shelf / 20), len(sound)).astype(np.float32)
+    return _filtered(spectrum, gain_db * shelf, len(sound))
 
 
-def level_db(sound: np.ndarray) -> float:
-    """Root mean square of a sound (dB of full scale).
+def _spectrum(sound: np.ndarray) -> np.ndarray:
+    # SciPy keeps the plan of a length for the transform back, NumPy makes it anew: three times
+    # slower where the length has large prime factors.
+    return scipy.fft.rfft(sound.astype(np.float64)).astype(np.complex64)
 
-    Parameters
-    ----------
-    sound : ndarray, shape (samples,)
-        Full scale is 1.
 
-    Returns
-    -------
-    float
-    """
-    return float(20 * np.log10(_rms(sound)))
+def _filtered(spectrum: np.ndarray, gain_db: np.ndarray, samples: int) -> np.ndarray:
+    return scipy.fft.irfft(spectrum * 10 ** (gain_db / 20), samples).astype(np.float32)
 
 
 def brightness_db(sound: np.ndarray, rate: int) -> float:
-    """Energy above 1 kHz over energy below (dB).
-
-    Parameters
-    ----------
-    sound : ndarray, shape (samples,)
-    rate : int
-        Samples a second (Hz).
-
-    Returns
-    -------
-    float
-    """
+    """Energy above 1 kHz over energy below (dB) of a sound of that rate (Hz)."""
     power = np.abs(np.fft.rfft(sound)) ** 2
     return _high_over_low_db(power, np.fft.rfftfreq(len(sound), 1 / rate))
 
@@ -311,19 +190,7 @@ def brightness_db(sound: np.ndarray, rate: int) -> float:
 def sentence_of(actor: int, statement: int) -> Sentence:
     """What an actor says, before any manner: a voice of eSpeak NG with the actor's throat.
 
-    Parameters
-    ----------
-    actor, statement : int
-        Codes of a RAVDESS name.
-
-    Returns
-    -------
-    Sentence
-
-    Raises
-    ------
-    RuntimeError
-        If eSpeak NG cannot be loaded.
+    Both numbers are codes of a RAVDESS name. Raises RuntimeError if eSpeak NG cannot be loaded.
     """
     voices = MALE_VOICES if actor % 2 else FEMALE_VOICES
     generation = (actor - 1) // 2  # which man or woman, counted from 0
@@ -346,11 +213,8 @@ def _everything_said() -> dict[tuple[str, int], np.ndarray]:
     engine = _start_engine()
     engine.espeak_ng_SetRandSeed(ctypes.c_long(1))
     spoken = []
-    receive_type = ctypes.CFUNCTYPE(
-        ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
-    )
 
-    @receive_type
+    @ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
     def receive(samples: ctypes.POINTER(ctypes.c_short), count: int, _events: int) -> int:
         if samples and count > 0:
             spoken.append(np.ctypeslib.as_array(samples, (count,)).astype(np.float32) / 32_768)
@@ -368,16 +232,6 @@ def _everything_said() -> dict[tuple[str, int], np.ndarray]:
             said[voice, statement] = _trim(np.concatenate(spoken))
     engine.espeak_Terminate()
     return said
-
-
-@cache
-def is_there() -> bool:
-    """Whether eSpeak NG can be loaded here."""
-    try:
-        _everything_said()
-    except RuntimeError:
-        return False
-    return True
 
 
 _MEND = "install it anew with `pip install --force-reinstall espeakng-loader`"
@@ -402,19 +256,12 @@ def _start_engine() -> ctypes.CDLL:
 
 def _take_apart(sound: np.ndarray) -> Sentence:
     pitch_hz = _track_pitch(sound)
-    marks, periods, voiced = (
-        np.array(column) for column in zip(*_walk(sound, pitch_hz), strict=True)
-    )
+    grains = zip(*_walk(sound, pitch_hz), strict=True)
+    marks, periods, voiced = (np.array(column) for column in grains)
     melody = 12 * np.log2(ESPEAK_RATE / periods)
     low, middle, high = np.percentile(melody[voiced], (10, 50, 90))
-    return Sentence(
-        sound=sound,
-        marks=marks,
-        periods=periods,
-        voiced=voiced,
-        melody=((melody - middle) / (high - low)).clip(-0.8, 1.0),  # beyond lie tracking errors
-        brightness_db=brightness_db(sound, ESPEAK_RATE),
-    )
+    melody = ((melody - middle) / (high - low)).clip(-0.8, 1.0)  # beyond lie tracking errors
+    return Sentence(sound, marks, periods, voiced, melody, brightness_db(sound, ESPEAK_RATE))
 
 
 def _track_pitch(sound: np.ndarray) -> np.ndarray:
@@ -431,9 +278,7 @@ def _track_pitch(sound: np.ndarray) -> np.ndarray:
     best = inside.max(axis=1)
     # Twice the period is nearly as good a likeness: take the first that is good enough.
     lag = (inside > 0.9 * best[:, None]).argmax(axis=1)
-    lag = np.array(
-        [start + inside[row, start : start + 12].argmax() for row, start in enumerate(lag)]
-    )
+    lag += [inside[row, start : start + 12].argmax() for row, start in enumerate(lag)]
     loud = likeness[:, 0] * spectra.sum(axis=1) > 1e-3 * spectra.sum(axis=1).max()
     hz = np.where((best > 0.6) & loud, ESPEAK_RATE / (lag + shortest), 0.0)
     return median_filter(hz, 5)
@@ -457,16 +302,17 @@ def _walk(sound: np.ndarray, pitch_hz: np.ndarray) -> Iterator[tuple[int, float,
 
 
 def _in_room(
-    speech: np.ndarray, before: float, after: float, studio: Studio, rng: np.random.Generator
+    speech: np.ndarray, before: float, after: float, rng: np.random.Generator
 ) -> np.ndarray:
     lead, tail = round(before * SOUND_RATE), round(after * SOUND_RATE)
     sound = np.pad(speech, (lead, tail))
     hiss = gaussian_filter1d(rng.standard_normal(len(sound)), 4.0, mode="wrap", truncate=3)
-    sound = sound + hiss * (_amplitude(studio.noise_level_db) / _rms(hiss))
+    sound = sound + hiss * (_amplitude(_NOISE_LEVEL_DB) / _rms(hiss))
     # A last resort: what exceeds 0.8 is bent so that it never reaches full scale.
-    over = np.maximum(np.abs(sound) - 0.8, 0.0)
-    limited = 0.8 + 0.2 * np.tanh(over / 0.2)
-    return np.where(over > 0, np.sign(sound) * limited, sound).astype(np.float32)
+    over = np.abs(sound) > 0.8
+    bent = 0.8 + 0.2 * np.tanh((np.abs(sound[over]) - 0.8) / 0.2)
+    sound[over] = np.sign(sound[over]) * bent
+    return sound.astype(np.float32)
 
 
 def _trim(sound: np.ndarray) -> np.ndarray:
@@ -477,8 +323,14 @@ def _trim(sound: np.ndarray) -> np.ndarray:
 
 
 def _high_over_low_db(power: np.ndarray, frequency: np.ndarray) -> float:
-    high = power[frequency >= 1_000].sum()
-    return float(10 * np.log10(high / power[frequency < 1_000].sum()))
+    middle = np.searchsorted(frequency, 1_000)
+    return float(10 * np.log10(power[middle:].sum() / power[:middle].sum()))
+
+
+@cache
+def _lowpass() -> np.ndarray:
+    """What `resample_poly` would design anew for each clip."""
+    return firwin(20 * _UP + 1, 1 / _UP, window=("kaiser", 5.0)).astype(np.float32)
 
 
 @cache
