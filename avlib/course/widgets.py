@@ -4,14 +4,13 @@ Each widget is a function from settings to a picture, and `Explorer` puts contro
 Without a kernel the picture of the default settings is shown. Runs on ipywidgets 7.7 and 8.
 """
 
-from __future__ import annotations
-
 import base64
 import html
 import io
 import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import ipywidgets
@@ -30,47 +29,22 @@ from avlib.learning.loaders import Samples, batches
 
 @dataclass(frozen=True)
 class Heard:
-    """A picture with the sound that belongs to it.
-
-    Attributes
-    ----------
-    picture : Picture
-    sound : ndarray, shape (samples,)
-    rate : int
-        Samples a second (Hz).
-    caption : str
-        What is heard, in words.
-    """
+    """A picture with the sound that belongs to it."""
 
     picture: Picture
-    sound: np.ndarray
-    rate: int
-    caption: str
+    sound: np.ndarray  # (samples,)
+    rate: int  # Hz
+    caption: str  # what is heard, in words
 
     def html(self) -> str:
         """The picture, and under it a player that carries its own bytes."""
         return self.picture.html() + player(self.sound, self.rate, self.caption)
 
-    @property
-    def alt(self) -> str:
-        """The picture's alternative text."""
-        return self.picture.alt
-
 
 def player(sound: np.ndarray, rate: int, caption: str) -> str:
-    """A sound player with a caption, as HTML.
+    """A player of a sound, ``(samples,)`` at `rate` Hz, as HTML.
 
-    Parameters
-    ----------
-    sound : ndarray, shape (samples,)
-    rate : int
-        Samples a second (Hz).
-    caption : str
-        What is heard, for whoever cannot hear it.
-
-    Returns
-    -------
-    str
+    The `caption` says what is heard, for whoever cannot hear it.
     """
     written = io.BytesIO()
     soundfile.write(written, sound, rate, format="WAV", subtype="PCM_16")
@@ -85,25 +59,9 @@ def player(sound: np.ndarray, rate: int, caption: str) -> str:
 class Explorer:
     """Controls above what a pure function draws, redrawn in place.
 
-    Parameters
-    ----------
-    draw : callable
-        Takes the controls' values by name, returns a `Picture` or `Heard`.
-    caption : str
-        What to try; stands above the controls.
-    **controls : Widget
-        One for each argument of `draw`. They work by mouse and by keyboard.
-
-    Attributes
-    ----------
-    box : VBox
-        The widget itself.
-    shown : HTML
-        Where the picture is; an error stands there in red.
-
-    Notes
-    -----
-    A notebook that has no kernel shows the default picture instead.
+    `draw` takes the values of the `controls` by name, and returns a `Picture` or `Heard`. The
+    `caption` says what to try. An error stands in red where the picture was. A notebook that has
+    no kernel shows the picture of the default settings.
     """
 
     def __init__(
@@ -129,28 +87,16 @@ class Explorer:
             self.shown.value = f'<p role="alert" style="color: #b00020">{message}</p>'
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.box.model_id}
         return {
             "text/html": self.shown.value,
             "text/plain": "A widget; run the cell to move it.",
-            "application/vnd.jupyter.widget-view+json": {
-                "version_major": 2,
-                "version_minor": 0,
-                "model_id": self.box.model_id,
-            },
+            "application/vnd.jupyter.widget-view+json": view,
         }
 
 
-def _slider(
-    description: str, value: float, low: float, high: float, step: float
-) -> ipywidgets.Widget:
-    kind = ipywidgets.IntSlider if isinstance(step, int) else ipywidgets.FloatSlider
-    return kind(
-        value, min=low, max=high, step=step, description=description, continuous_update=False
-    )
-
-
 def _choice(
-    description: str, options: list[object], value: object | None = None
+    description: str, options: Iterable[object], value: object | None = None
 ) -> ipywidgets.SelectionSlider:
     """A choice of few; its first option stands unless another value is named.
 
@@ -158,28 +104,17 @@ def _choice(
     """
     chosen = {} if value is None else {"value": value}
     return ipywidgets.SelectionSlider(
-        options=options, description=description, continuous_update=False, **chosen
+        options=list(options), description=description, continuous_update=False, **chosen
     )
+
+
+_EMOTION_CODES = [(name, code) for code, name in enumerate(ravdess.EMOTIONS, 1)]
 
 
 def draw_clip(clips: pd.DataFrame, emotion: int, intensity: int, actor: int) -> Heard:
     """One clip: its sound over time and, where there is a picture, its middle frame.
 
-    Parameters
-    ----------
-    clips : DataFrame
-        What `ravdess.index` returned.
-    emotion, intensity, actor : int
-        Codes of the name.
-
-    Returns
-    -------
-    Heard
-
-    Raises
-    ------
-    ValueError
-        If the table holds no such clip.
+    `clips` is what `ravdess.index` returned; raises `ValueError` if it holds no such clip.
     """
     found = clips.query("emotion == @emotion and intensity == @intensity and actor == @actor")
     if found.empty:
@@ -191,9 +126,8 @@ def draw_clip(clips: pd.DataFrame, emotion: int, intensity: int, actor: int) -> 
         f"{ravdess.INTENSITIES[intensity - 1]}: “{ravdess.STATEMENTS[clip.statement - 1]}”"
     )
     has_picture = isinstance(clip.picture, str | Path)
-    figure, grid = plt.subplots(
-        1, 1 + has_picture, figsize=(9, 2.6), width_ratios=[3, 2][: 1 + has_picture], squeeze=False
-    )
+    ratio = [3, 2] if has_picture else [3]
+    figure, grid = plt.subplots(1, len(ratio), squeeze=False, figsize=(9, 2.6), width_ratios=ratio)
     plots.waveform(grid[0, 0], sound, rate)
     loudest = np.abs(sound).max()
     grid[0, 0].set_title(f"loudest value {loudest:.2f}", fontsize=10)
@@ -208,13 +142,12 @@ def draw_clip(clips: pd.DataFrame, emotion: int, intensity: int, actor: int) -> 
 
 def clip_chooser(clips: pd.DataFrame) -> Explorer:
     """Choose emotion, intensity and actor; see and hear the clip (lessons 00, 01)."""
-    actors = sorted(int(actor) for actor in clips["actor"].unique())
     return Explorer(
-        lambda emotion, intensity, actor: draw_clip(clips, emotion, intensity, actor),
+        partial(draw_clip, clips),
         "Choose a performance, then play it.",
-        emotion=_choice("emotion", [(name, code) for code, name in enumerate(ravdess.EMOTIONS, 1)]),
+        emotion=_choice("emotion", _EMOTION_CODES),
         intensity=_choice("intensity", [("normal", 1), ("strong", 2)]),
-        actor=_choice("actor", [(f"{actor:02d}", actor) for actor in actors]),
+        actor=_choice("actor", [(f"{one:02d}", one) for one in sorted(set(clips["actor"]))]),
     )
 
 
@@ -223,21 +156,8 @@ def draw_mfcc(
 ) -> Heard:
     """The way from a waveform to its MFCCs, in four panels.
 
-    Parameters
-    ----------
-    sound : ndarray, shape (samples,), float32
-    rate : int
-        Samples a second (Hz).
-    coefficients : int
-        MFCCs to keep.
-    hop, window : int
-        Samples from one analysis frame to the next, and in one.
-    corpus : str
-        As in `Picture.of`.
-
-    Returns
-    -------
-    Heard
+    Takes a sound, ``(samples,)`` float32 at `rate` Hz, how many MFCCs to keep, and the samples
+    from one analysis frame to the next (`hop`) and in one (`window`).
     """
     import librosa
 
@@ -268,40 +188,23 @@ def draw_mfcc(
             f" {empty} of {len(bands)} mel bands are empty: the frequencies that so short a window "
             "tells apart lie further from each other than these bands are wide."
         )
-    picture = Picture.of(figure, words, corpus)
-    return Heard(picture, sound, rate, "The sound that the panels show")
+    return Heard(Picture.of(figure, words, corpus), sound, rate, "The sound that the panels show")
 
 
 def mfcc_inspector(sound: np.ndarray, rate: int, corpus: str) -> Explorer:
     """Move the settings of an MFCC and watch every step; play the sound (lesson 02)."""
     return Explorer(
-        lambda coefficients, hop, window: draw_mfcc(sound, rate, coefficients, hop, window, corpus),
+        partial(draw_mfcc, sound, rate, corpus=corpus),
         "What does a longer window do to the stripes, and what to sudden changes? Find the window "
         "that shows the stripes best.",
-        coefficients=_slider("coefficients", 40, 5, 80, 5),
+        coefficients=_choice("coefficients", range(5, 85, 5), 40),
         hop=_choice("hop (samples)", [128, 256, 512, 1024, 2048], 512),
         window=_choice("window (samples)", [256, 512, 1024, 2048, 4096, 8192], 2048),
     )
 
 
 def draw_pairs(path: str | Path, window: float, offset: float, size: int, corpus: str) -> Picture:
-    """The frame pairs of a clip.
-
-    Parameters
-    ----------
-    path : str or Path
-        An mp4 file.
-    window, offset : float
-        As `video.pair_times` (s).
-    size : int
-        Side of a frame (pixels).
-    corpus : str
-        As in `Picture.of`.
-
-    Returns
-    -------
-    Picture
-    """
+    """The frame pairs of an mp4 file: times as `video.pair_times` says, side in pixels."""
     times = video.pair_times(video.duration(path), window, offset)
     pairs = video.frame_pairs(path, times, size)
     words = (
@@ -314,31 +217,17 @@ def draw_pairs(path: str | Path, window: float, offset: float, size: int, corpus
 def pair_scrubber(path: str | Path, corpus: str) -> Explorer:
     """Move window, offset and size of the frame pairs of a clip (lesson 02)."""
     return Explorer(
-        lambda window, offset, size: draw_pairs(path, window, offset, size, corpus),
+        partial(draw_pairs, path, corpus=corpus),
         "What is the smallest size at which you can still tell the emotion?",
-        window=_slider("window (s)", 0.5, 0.3, 1.5, 0.1),
-        offset=_slider("offset (s)", 0.25, 0.0, 0.5, 0.05),
+        window=_choice("window (s)", [tenths / 10 for tenths in range(3, 16)], 0.5),
+        offset=_choice("offset (s)", [hundredths / 100 for hundredths in range(0, 55, 5)], 0.25),
         size=_choice("size (pixels)", [8, 16, 32, 64, 128], 64),
     )
 
 
 @torch.no_grad()
 def draw_filter(network: torch.nn.Module, samples: Samples, row: int, channel: int) -> Picture:
-    """One filter of the image CNN's first layer, and how it responds to a frame pair.
-
-    Parameters
-    ----------
-    network : ImageNetwork
-    samples : Samples
-    row : int
-        Which frame pair.
-    channel : int
-        Which of the 16 filters.
-
-    Returns
-    -------
-    Picture
-    """
+    """One filter of the image CNN's first layer, and how it responds to a frame pair."""
     image = next(batches(samples, np.array([row]))).image
     layer = network.cnn.layers[0]
     kernel = layer.weight[channel].permute(1, 2, 0).cpu().numpy()
@@ -365,9 +254,9 @@ def draw_filter(network: torch.nn.Module, samples: Samples, row: int, channel: i
 def filter_viewer(network: torch.nn.Module, samples: Samples, rows: list[int]) -> Explorer:
     """See the first layer's filters at work on frame pairs (lesson 03)."""
     return Explorer(
-        lambda row, channel: draw_filter(network, samples, row, channel),
+        partial(draw_filter, network, samples),
         "Which filter responds to edges of the mouth? Which to nothing?",
-        channel=_slider("filter", 0, 0, network.cnn.layers[0].out_channels - 1, 1),
+        channel=_choice("filter", range(network.cnn.layers[0].out_channels)),
         row=_choice("frame pair", rows),
     )
 
@@ -375,44 +264,21 @@ def filter_viewer(network: torch.nn.Module, samples: Samples, rows: list[int]) -
 def draw_auxiliary(runs: Mapping[float, pd.DataFrame], weight: float, corpus: str) -> Picture:
     """The validation accuracy of the fusion network's classifiers, for one auxiliary weight.
 
-    Parameters
-    ----------
-    runs : mapping of float to DataFrame
-        Auxiliary weight → what `training.fit` returned; one of them with the paper's weight, 1.
-    weight : float
-        Which run.
-    corpus : str
-        As in `Picture.of`.
-
-    Returns
-    -------
-    Picture
+    `runs` maps an auxiliary weight to what `training.fit` returned.
     """
-    history = runs[weight]
     figure, axes = plt.subplots(figsize=(8, 3.4))
-    said = []
-    for classifier in ("joint", "audio", "image"):
-        line = history[(history["side"] == "validation") & (history["classifier"] == classifier)]
-        style = plots.NETWORK_STYLES["fusion" if classifier == "joint" else classifier]
-        axes.plot(line["epoch"], 100 * line["accuracy"], label=classifier, **style)
-        said.append(f"{classifier} ends at {100 * line['accuracy'].iloc[-1]:.0f} %")
-    axes.axhline(12.5, color="grey", linestyle=":", label="chance")
-    axes.set(xlabel="epoch", ylabel="validation accuracy (%)", ylim=(0, 102))
+    histories = dict.fromkeys(("joint", "audio", "image"), runs[weight])
+    said = plots.accuracy_lines(axes, histories, "validation", "chance")
     axes.set_title(f"auxiliary weight {weight:g}")
-    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-    words = f"Validation accuracy, weight {weight:g}: {', '.join(said)}."
-    return Picture.of(figure, words, corpus)
+    return Picture.of(figure, f"Validation accuracy, weight {weight:g}: {said}.", corpus)
 
 
 def auxiliary_slider(runs: Mapping[float, pd.DataFrame], corpus: str) -> Explorer:
-    """Slide over runs that were trained with different auxiliary weights (lesson 04)."""
-    weights = ipywidgets.SelectionSlider(
-        options=sorted(runs), value=1.0, description="auxiliary weight"
-    )
+    """Slide over runs with different auxiliary weights, one of them the paper's, 1 (lesson 04)."""
     return Explorer(
-        lambda weight: draw_auxiliary(runs, weight, corpus),
+        partial(draw_auxiliary, runs, corpus=corpus),
         "Slide to weight 0. What do the two auxiliary heads do, and why?",
-        weight=weights,
+        weight=_choice("auxiliary weight", sorted(runs), 1.0),
     )
 
 
@@ -422,18 +288,8 @@ def draw_probe(
 ) -> Picture:
     """What each classifier of the fusion network says, with a modality taken away if asked.
 
-    Parameters
-    ----------
-    network : FusionNetwork
-    samples : Samples
-    row : int
-        Which frame pair.
-    mute, blank : bool
-        Replace the MFCCs, or the image, by the training mean (zero, after normalising).
-
-    Returns
-    -------
-    Picture
+    What is taken away, the sound (`mute`) or the picture (`blank`), is replaced by the training
+    mean, which is zero after normalisation.
     """
     network.eval()
     mfcc, image, label, _ = next(batches(samples, np.array([row])))
@@ -444,12 +300,11 @@ def draw_probe(
     left.axis("off")
     places = np.arange(len(ravdess.EMOTIONS))
     said = []
-    for shift, (name, one) in zip((-0.27, 0, 0.27), logits.items(), strict=True):
-        style = plots.NETWORK_STYLES["fusion" if name == "joint" else name]
+    ways = zip((-0.27, 0, 0.27), ("", "//", ".."), logits.items(), strict=True)
+    for shift, hatch, (name, one) in ways:
         chances = one.softmax(dim=1)[0].cpu().numpy()
-        hatch = {"joint": "", "audio": "//", "image": ".."}[name]
-        right.bar(places + shift, chances, 0.27, label=name, color=style["color"], hatch=hatch,
-                  edgecolor="white")  # fmt: skip
+        style = {"label": name, "color": plots.NETWORK_STYLES[name]["color"], "hatch": hatch}
+        right.bar(places + shift, chances, 0.27, edgecolor="white", **style)
         said.append(f"{name} says {ravdess.EMOTIONS[chances.argmax()]} ({chances.max():.2f})")
     right.set(ylim=(0, 1), ylabel="probability")
     right.set_xticks(places, ravdess.EMOTIONS, rotation=30)
@@ -462,7 +317,7 @@ def draw_probe(
 def fusion_probe(network: torch.nn.Module, samples: Samples, rows: list[int]) -> Explorer:
     """Take the sound or the picture away and watch the three classifiers (lesson 04)."""
     return Explorer(
-        lambda row, mute, blank: draw_probe(network, samples, row, mute, blank),
+        partial(draw_probe, network, samples),
         "Mute the sound. Which classifier cannot notice?",
         row=_choice("frame pair", rows),
         mute=ipywidgets.Checkbox(False, description="mute the sound"),
@@ -475,80 +330,44 @@ def draw_confusion_cell(
 ) -> Heard:
     """One of the clips that a cell of a confusion matrix counts.
 
-    Parameters
-    ----------
-    predictions : DataFrame
-        One row a clip, as `metrics.by_clip` gives.
-    clips : DataFrame
-        What `ravdess.index` returned.
-    true, predicted : int
-        Emotion codes of the cell's row and column.
-    number : int
-        Which clip of the cell, from 1.
-
-    Returns
-    -------
-    Heard
-
-    Raises
-    ------
-    ValueError
-        If the cell counts no clip.
+    Takes what `metrics.by_clip` and `ravdess.index` returned, the emotion codes of the cell's row
+    and column, and which of its clips, from 1. Raises `ValueError` if the cell counts none.
     """
-    inside = predictions[
-        (predictions["label"] == true) & (metrics.predicted(predictions) == predicted)
-    ]
+    truth, guess = ravdess.EMOTIONS[true - 1], ravdess.EMOTIONS[predicted - 1]
+    counted = (predictions["label"] == true) & (metrics.predicted(predictions) == predicted)
+    inside = predictions[counted]
     if inside.empty:
-        raise ValueError(
-            f"no {ravdess.EMOTIONS[true - 1]} clip was taken for {ravdess.EMOTIONS[predicted - 1]}"
-        )
-    chosen = inside.iloc[(number - 1) % len(inside)]
-    clip = clips.set_index("clip").loc[chosen["clip"]]
-    shown = draw_clip(
-        clips[clips["clip"] == chosen["clip"]], clip.emotion, clip.intensity, clip.actor
-    )
+        raise ValueError(f"no {truth} clip was taken for {guess}")
+    place = (number - 1) % len(inside)
+    chosen = inside.iloc[place]
+    clip = clips[clips["clip"] == chosen["clip"]]
+    shown = draw_clip(clip, *clip[["emotion", "intensity", "actor"]].iloc[0])
     certainty = np.exp(chosen[f"log_prob_{predicted}"])
     said = (
-        f"{shown.caption}. Predicted: {ravdess.EMOTIONS[predicted - 1]} "
-        f"(probability {certainty:.2f}). "
-        f"Clip {(number - 1) % len(inside) + 1} of {len(inside)} in this cell"
+        f"{shown.caption}. Predicted: {guess} (probability {certainty:.2f}). "
+        f"Clip {place + 1} of {len(inside)} in this cell"
     )
-    return Heard(shown.picture, shown.sound, shown.rate, said)
+    return replace(shown, caption=said)
 
 
 def confusion_browser(predictions: pd.DataFrame, clips: pd.DataFrame) -> Explorer:
     """See and hear the clips behind each cell of a confusion matrix (lesson 05)."""
-    named = [(name, code) for code, name in enumerate(ravdess.EMOTIONS, 1)]
-    fullest = np.argmax(metrics.confusion(predictions).to_numpy())
-    true, predicted = np.unravel_index(fullest, (len(named), len(named)))
+    counts = metrics.confusion(predictions).to_numpy()
+    true, predicted = np.unravel_index(counts.argmax(), counts.shape)  # the fullest cell
     return Explorer(
-        lambda true, predicted, number: draw_confusion_cell(
-            predictions, clips, true, predicted, number
-        ),
+        partial(draw_confusion_cell, predictions, clips),
         "Choose a cell of the matrix: the true label, and the predicted one.",
-        true=_choice("true", named, int(true) + 1),
-        predicted=_choice("predicted", named, int(predicted) + 1),
-        number=_slider("clip", 1, 1, 10, 1),
+        true=_choice("true", _EMOTION_CODES, int(true) + 1),
+        predicted=_choice("predicted", _EMOTION_CODES, int(predicted) + 1),
+        number=_choice("clip", range(1, 11)),
     )
 
 
 def draw_interval(predictions: pd.DataFrame, over: str, actors: int, corpus: str) -> Picture:
     """Accuracies with clips or actors drawn again and again, and their 95 % interval.
 
-    Parameters
-    ----------
-    predictions : DataFrame
-        One row a clip, as `metrics.by_clip` gives.
-    over : str
-        The column whose values are drawn: ``clip`` or ``actor``.
-    actors : int
-        How many of the actors were tested, the first ones.
-    corpus : str
-        As in `Picture.of`.
-
-    Returns
-    -------
-    Picture
+    Takes what `metrics.by_clip` returned, the column whose values are drawn (``clip`` or
+    ``actor``), and how many of the actors were tested, the first ones.
     """
     some = predictions[predictions["actor"].isin(np.sort(predictions["actor"].unique())[:actors])]
     right = pd.Series(metrics.predicted(some) == some["label"].to_numpy())
@@ -574,8 +393,8 @@ def interval_slider(predictions: pd.DataFrame, corpus: str) -> Explorer:
     """Draw clips or actors again, of larger and smaller tests (lesson 06)."""
     actors = predictions["actor"].nunique()
     return Explorer(
-        lambda over, actors: draw_interval(predictions, over, actors, corpus),
+        partial(draw_interval, predictions, corpus=corpus),
         "How many actors must a test have until the two intervals are of one width?",
         over=_choice("drawn again", ["clip", "actor"], "actor"),
-        actors=_slider("actors", actors, 3, actors, 1),
+        actors=_choice("actors", range(3, actors + 1), actors),
     )

@@ -22,44 +22,29 @@ from matplotlib.figure import Figure
 from avlib.corpus.ravdess import EMOTIONS
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
+_FUSION = {"color": "#000000", "linestyle": "-", "marker": "^"}
 NETWORK_STYLES = {
     "audio": {"color": "#0072B2", "linestyle": "--", "marker": "o"},
     "image": {"color": "#D55E00", "linestyle": "-.", "marker": "s"},
-    "fusion": {"color": "#000000", "linestyle": "-", "marker": "^"},
+    "fusion": _FUSION,
+    "joint": _FUSION,  # the classifier that the fusion network decides by
     "balanced": {"color": "#009E73", "linestyle": ":", "marker": "D"},
 }
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure as PNG and the same in words; a notebook shows it with alternative text.
-
-    Attributes
-    ----------
-    png : bytes
-    alt : str
-        What a reader who cannot see the figure needs to know.
-    """
+    """A figure as PNG and the same in words; a notebook shows it with alternative text."""
 
     png: bytes
-    alt: str
+    alt: str  # what a reader who cannot see the figure needs to know
 
     @classmethod
     def of(cls, figure: Figure, alt: str, corpus: str | None = None) -> Picture:
         """Draw a figure and close it.
 
-        Parameters
-        ----------
-        figure : Figure
-        alt : str
-            The alternative text.
-        corpus : str, optional
-            What recordings it was made from, ``practice corpus`` or ``RAVDESS``; stands in a
-            corner and at the end of the text.
-
-        Returns
-        -------
-        Picture
+        `corpus` says what recordings it was made from, ``practice corpus`` or ``RAVDESS``; it
+        stands in a corner and at the end of the alternative text.
         """
         if corpus is not None:
             alt = f"{alt} Made from: {corpus}."
@@ -80,37 +65,17 @@ class Picture:
 
 
 def set_style() -> None:
-    """Set matplotlib's defaults for all lessons: palette, sizes, light grid.
-
-    Notes
-    -----
-    Called by the first cell of every lesson.
-    """
-    dashes = ["-", "--", "-.", ":"] * 2
-    plt.rcParams.update(
-        {
-            "axes.prop_cycle": cycler(color=OKABE_ITO) + cycler(linestyle=dashes),
-            "image.cmap": "cividis",
-            "figure.figsize": (8, 3),
-            "figure.dpi": 96,
-            "figure.constrained_layout.use": True,
-            "font.size": 11,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-        }
-    )
+    """Set matplotlib's defaults for all lessons: palette, sizes, layout."""
+    plt.rc("axes", prop_cycle=cycler(color=OKABE_ITO, linestyle=["-", "--", "-.", ":"] * 2))
+    plt.rc("axes.spines", top=False, right=False)
+    plt.rc("figure", figsize=(8, 3), dpi=96)
+    plt.rc("figure.constrained_layout", use=True)
+    plt.rc("font", size=11)
+    plt.rc("image", cmap="cividis")
 
 
 def waveform(axes: Axes, sound: np.ndarray, rate: int) -> None:
-    """Draw amplitude against time.
-
-    Parameters
-    ----------
-    axes : Axes
-    sound : ndarray, shape (samples,)
-    rate : int
-        Samples a second (Hz).
-    """
+    """Draw a sound, ``(samples,)``, against time; `rate` in Hz."""
     axes.plot(np.arange(len(sound)) / rate, sound, linewidth=0.5, color=OKABE_ITO[0])
     axes.set(xlabel="time (s)", ylabel="amplitude", xlim=(0, len(sound) / rate))
 
@@ -118,44 +83,18 @@ def waveform(axes: Axes, sound: np.ndarray, rate: int) -> None:
 def heat(
     axes: Axes, values: np.ndarray, seconds: float, ylabel: str, unit: str, top: float | None = None
 ) -> None:
-    """Draw a matrix over time as colours, with its scale beside it.
+    """Draw a matrix over time, ``(rows, frames)``, as colours, with its scale beside it.
 
-    Parameters
-    ----------
-    axes : Axes
-    values : ndarray, shape (rows, frames)
-    seconds : float
-        Time that the frames cover.
-    ylabel, unit : str
-        What the rows are, and what the colours measure.
-    top : float, optional
-        Value of the upper edge on the vertical axis; the number of rows by default.
+    `unit` is what the colours measure. The vertical axis ends at `top`, or counts the rows.
     """
-    edges = (0, seconds, 0, len(values) if top is None else top)
-    drawn = axes.imshow(
-        values, origin="lower", aspect="auto", extent=edges, interpolation="nearest"
-    )
+    area = (0, seconds, 0, len(values) if top is None else top)
+    drawn = axes.imshow(values, origin="lower", aspect="auto", extent=area, interpolation="nearest")
     axes.set(xlabel="time (s)", ylabel=ylabel)
     axes.figure.colorbar(drawn, ax=axes, label=unit)
 
 
 def strip(pairs: np.ndarray, times: np.ndarray, alt: str, corpus: str | None = None) -> Picture:
-    """Show frame pairs in a row, each under its two times.
-
-    Parameters
-    ----------
-    pairs : ndarray, shape (pairs, height, width, 3), uint8
-    times : ndarray, shape (pairs, 2)
-        Seconds.
-    alt : str
-        The alternative text.
-    corpus : str, optional
-        As in `Picture.of`.
-
-    Returns
-    -------
-    Picture
-    """
+    """Show frame pairs, ``(pairs, height, width, 3)``, each under its two `times`, in seconds."""
     columns = min(3, len(pairs))
     lines = -(-len(pairs) // columns)
     figure, grid = plt.subplots(lines, columns, figsize=(3.2 * columns, 2.0 * lines), squeeze=False)
@@ -167,65 +106,42 @@ def strip(pairs: np.ndarray, times: np.ndarray, alt: str, corpus: str | None = N
     return Picture.of(figure, alt, corpus)
 
 
-def curves(histories: Mapping[str, pd.DataFrame], side: str, corpus: str) -> Picture:
-    """Draw the accuracy of several networks by epoch: the paper's Fig. 4.
+def accuracy_lines(
+    axes: Axes, histories: Mapping[str, pd.DataFrame], side: str, chance: str, **style: object
+) -> str:
+    """Draw the accuracy by epoch of networks, or of classifiers; say in words where it ends.
 
-    Parameters
-    ----------
-    histories : mapping of str to DataFrame
-        A name of `NETWORK_STYLES` → what `training.fit` returned.
-    side : {"train", "validation"}
-    corpus : str
-        As in `Picture.of`.
-
-    Returns
-    -------
-    Picture
+    `histories` maps names of `NETWORK_STYLES` to what `training.fit` returned, `side` is ``train``
+    or ``validation``, `chance` what the legend calls the line at one in eight.
     """
-    figure, axes = plt.subplots(figsize=(8, 4))
     said = []
     for name, history in histories.items():
         decision = name if name in ("audio", "image") else "joint"
         line = history[(history["side"] == side) & (history["classifier"] == decision)]
-        axes.plot(
-            line["epoch"], 100 * line["accuracy"], label=name, markevery=3, **NETWORK_STYLES[name]
-        )
-        said.append(f"{name} ends at {100 * line['accuracy'].iloc[-1]:.0f} %")
-    axes.axhline(12.5, color="grey", linestyle=":", label="chance, eight emotions")
+        percent = 100 * line["accuracy"]
+        axes.plot(line["epoch"], percent, label=name, **NETWORK_STYLES[name], **style)
+        said.append(f"{name} ends at {percent.iloc[-1]:.0f} %")
+    axes.axhline(12.5, color="grey", linestyle=":", label=chance)
     axes.set(xlabel="epoch", ylabel=f"{side} accuracy (%)", ylim=(0, 102))
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-    return Picture.of(figure, f"{side} accuracy by epoch: {', '.join(said)}.", corpus)
+    return ", ".join(said)
+
+
+def curves(histories: Mapping[str, pd.DataFrame], side: str, corpus: str) -> Picture:
+    """Draw `accuracy_lines` of several networks: the paper's Fig. 4."""
+    figure, axes = plt.subplots(figsize=(8, 4))
+    said = accuracy_lines(axes, histories, side, "chance, eight emotions", markevery=3)
+    return Picture.of(figure, f"{side} accuracy by epoch: {said}.", corpus)
 
 
 def confusion(counts: pd.DataFrame, title: str, corpus: str) -> Picture:
-    """Draw a confusion matrix, counts in the cells, shares as colours.
-
-    Parameters
-    ----------
-    counts : DataFrame, shape (8, 8)
-        What `metrics.confusion` returned.
-    title : str
-    corpus : str
-        As in `Picture.of`.
-
-    Returns
-    -------
-    Picture
-    """
+    """Draw what `metrics.confusion` returned: counts in the cells, shares as colours."""
     import seaborn
 
     shares = 100 * counts.div(counts.sum(axis=1).clip(lower=1), axis=0)
     figure, axes = plt.subplots(figsize=(7, 5.5))
-    seaborn.heatmap(
-        shares,
-        annot=counts,
-        fmt="d",
-        cmap="cividis",
-        vmin=0,
-        vmax=100,
-        ax=axes,
-        cbar_kws={"label": "share of the true label (%)"},
-    )
+    scale = {"vmin": 0, "vmax": 100, "cbar_kws": {"label": "share of the true label (%)"}}
+    seaborn.heatmap(shares, annot=counts, fmt="d", cmap="cividis", ax=axes, **scale)
     axes.set(title=title)
     axes.tick_params("x", rotation=30)
     right = ", ".join(f"{name} {shares.loc[name, name]:.0f} %" for name in EMOTIONS)
@@ -235,19 +151,7 @@ def confusion(counts: pd.DataFrame, title: str, corpus: str) -> Picture:
 def reliability(found: Mapping[str, pd.DataFrame], corpus: str) -> Picture:
     """Draw how often networks are right when they are so sure.
 
-    Parameters
-    ----------
-    found : mapping of str to DataFrame
-        A name → what `metrics.reliability` returned.
-    corpus : str
-        As in `Picture.of`.
-
-    Returns
-    -------
-    Picture
-
-    Notes
-    -----
+    `found` maps names to what `metrics.reliability` returned.
     Source: Guo et al. 2017, *On Calibration of Modern Neural Networks*.
     """
     figure, axes = plt.subplots(figsize=(7.6, 4.5))

@@ -16,358 +16,235 @@ from avlib.corpus.ravdess import EMOTIONS
 from avlib.course import checks
 
 EXERCISES = exercises()
-# For each exercise answers that students give, and what the hint must speak of.
+# For each exercise answers that students give; beside each, what the hint must speak of.
+_WRONG_ANSWERS = r"""
+# 0.1
+number_of_clips = clips.shape[1]  # columns
+number_of_clips = clips.size  # rows times columns
+number_of_clips = clips['actor'].nunique()  # actors
+# 0.2
+def seconds_of(path):  # number of samples
+    return len(audio.load(path)[0])
+def seconds_of(path):  # upside down
+    s, r = audio.load(path)
+    return r / len(s)
+def seconds_of(path):  # whole
+    s, r = audio.load(path)
+    return len(s) // r
+def seconds_of(path):  # their rate
+    return len(audio.load(path)[0]) / 48000
+def seconds_of(path):  # `return`
+    s, r = audio.load(path)
+    len(s) / r
+def seconds_of(path):  # NameError
+    return len(audio.load(path)) / rate
+# 0.3
+def loudest_values(clips, actor):  # below zero
+    return {n: audio.load(clips.query(f'actor == {actor} and emotion == {c}')
+            .iloc[0].sound)[0].max() for c, n in enumerate(ravdess.EMOTIONS, 1)}
+def loudest_values(clips, actor):  # another actor
+    return {n: abs(audio.load(clips.query(f'emotion == {c}')
+            .iloc[0].sound)[0]).max() for c, n in enumerate(ravdess.EMOTIONS, 1)}
+def loudest_values(clips, actor):  # names
+    return {c: abs(audio.load(clips.query(f'actor == {actor} and emotion == {c}')
+            .iloc[0].sound)[0]).max() for c in range(1, 9)}
+def loudest_values(clips, actor):  # mean
+    return {n: abs(audio.load(clips.query(f'actor == {actor} and emotion == {c}')
+            .iloc[0].sound)[0]).mean() for c, n in enumerate(ravdess.EMOTIONS, 1)}
+# 1.1
+file_name = '01-01-07-02-02-02-07.mp4'  # modality
+file_name = '03-01-07-02-01-02-07.wav'  # statement
+file_name = '3-1-7-2-2-2-7.wav'  # two digits
+file_name = 3010702020207  # quotation marks
+file_name = '03-01-07-02-02-02-07'  # `\.wav`
+# 1.2
+def count_takes(clips):  # Both repetitions
+    return len(clips)
+def count_takes(clips):  # not every take
+    return len(clips) // 2
+def count_takes(clips):  # differ in intensity
+    return clips.groupby(['actor', 'emotion', 'statement']).ngroups
+def count_takes(clips):  # differ in statement
+    return clips.groupby(['actor', 'emotion', 'intensity']).ngroups
+# 1.3
+def loudness_recogniser_accuracy(named):  # medians
+    m = named.groupby('emotion')['loudness (dB)'].mean()
+    d = [(m - x).abs().idxmin() for x in named['loudness (dB)']]
+    return float((named['emotion'] == d).mean())
+def loudness_recogniser_accuracy(named):  # absolute
+    m = named.groupby('emotion')['loudness (dB)'].median()
+    d = [(m - x).idxmin() for x in named['loudness (dB)']]
+    return float((named['emotion'] == d).mean())
+def loudness_recogniser_accuracy(named):  # per cent
+    m = named.groupby('emotion')['loudness (dB)'].median()
+    d = [(m - x).abs().idxmin() for x in named['loudness (dB)']]
+    return 100 * float((named['emotion'] == d).mean())
+# 2.1
+def analysis_frames(samples, hop=512):  # one too few
+    return samples // hop
+def analysis_frames(samples, hop=512):  # whole
+    return 1 + samples / hop
+def analysis_frames(samples, hop=512):  # argument
+    return 1 + samples // 512
+def analysis_frames(samples, hop=512):  # whole hops
+    return -(-samples // hop)
+def analysis_frames(samples, hop=512):  # centred
+    return 1 + (samples - 2048) // hop
+# 2.2
+def pair_times_across():  # axes are swapped
+    b = np.arange(0.5, 3.0, 0.5)
+    return np.stack([b - 0.1, b + 0.1])
+def pair_times_across():  # five borders
+    b = np.arange(0.5, 3.5, 0.5)
+    return np.stack([b - 0.1, b + 0.1], axis=1)
+def pair_times_across():  # earlier frame
+    b = np.arange(0.5, 3.0, 0.5)
+    return np.stack([b + 0.1, b - 0.1], axis=1)
+def pair_times_across():  # 0.4 and 0.6
+    b = np.arange(0.5, 3.0, 0.5)
+    return np.stack([b, b + 0.2], axis=1)
+# 2.3
+def mean_and_deviation(path):  # wrong axis
+    s, r = audio.load(path)
+    t = audio.mfcc(audio.resample(s, r, 22_050), 22_050)
+    return np.concatenate([t.mean(axis=0), t.std(axis=0)])
+def mean_and_deviation(path):  # resampled
+    s, r = audio.load(path)
+    t = audio.mfcc(s, r)
+    return np.concatenate([t.mean(axis=1), t.std(axis=1)])
+def mean_and_deviation(path):  # two rows
+    s, r = audio.load(path)
+    t = audio.mfcc(audio.resample(s, r, 22_050), 22_050)
+    return np.stack([t.mean(axis=1), t.std(axis=1)])
+def mean_and_deviation(path):  # variance
+    s, r = audio.load(path)
+    t = audio.mfcc(audio.resample(s, r, 22_050), 22_050)
+    return np.concatenate([t.mean(axis=1), t.var(axis=1)])
+# 3.1
+weights = 64 * 32 * 5  # bias
+weights = 64 * (5 + 1)  # all 32 channels
+weights = 32 * (64 * 5 + 1)  # crosswise
+weights = 'many'  # one number
+# 3.2
+def recall(logits, label, emotion):  # precision
+    d = logits.argmax(dim=1)
+    return (label[d == emotion] == emotion).float().mean()
+def recall(logits, label, emotion):  # accuracy
+    d = logits.argmax(dim=1)
+    return (d == label).float().mean()
+def recall(logits, label, emotion):  # IndexError
+    d = logits.argmax(dim=0)
+    return (d[label == emotion] == emotion).float().mean()
+def recall(logits, label, emotion):  # share
+    d = logits.argmax(dim=1)
+    return ((d == emotion) & (label == emotion)).sum()
+# 3.3
+def network_with_dropout():  # no `nn
+    return nn.Sequential(AudioCNN(), Classifier(640))
+def network_with_dropout():  # after the classifier
+    return nn.Sequential(AudioCNN(), Classifier(640), nn.Dropout(0.5))
+def network_with_dropout():  # before the CNN
+    return nn.Sequential(nn.Dropout(0.5), AudioCNN(), Classifier(640))
+def network_with_dropout():  # half
+    return nn.Sequential(AudioCNN(), nn.Dropout(0.05), Classifier(640))
+def network_with_dropout():  # do not fit
+    return nn.Sequential(AudioCNN(), nn.Dropout(0.5), Classifier(320))
+# 4.1
+joint_input = 2 * 640  # equal dimension
+joint_input = 640 * 100  # not multiplied
+joint_input = 640 + 1024  # \*into\*
+# 4.2
+def image_only_total(each):  # audio loss is still
+    return total_loss(each, image_weight=2.0)
+def image_only_total(each):  # weight 2
+    return total_loss(each, audio_weight=0.0)
+def image_only_total(each):  # joint loss is missing
+    return 2 * each['image']
+# 4.3
+def late_fusion(scores):  # averaged logits
+    return (scores['audio'] + scores['image']) / 2
+def late_fusion(scores):  # wrong dimension
+    return (scores['audio'].log_softmax(dim=0) + scores['image'].log_softmax(dim=0)) / 2
+def late_fusion(scores):  # \*log\*
+    return (scores['audio'].softmax(dim=1) + scores['image'].softmax(dim=1)) / 2
+def late_fusion(scores):  # audio head
+    return scores['image'].log_softmax(dim=1).double()
+def late_fusion(scores):  # sum
+    return scores['audio'].log_softmax(dim=1) + scores['image'].log_softmax(dim=1)
+# 5.1
+calm_accuracy, calm_uar = 192 / 1440, 1 / 8  # per cent
+calm_accuracy, calm_uar = 100 * 192 / 1440, 100 * 192 / 1440  # each \*emotion\*
+calm_accuracy, calm_uar = 100 * 192 / 1440, 100  # other seven
+calm_accuracy, calm_uar = 12.5, 12.5  # \*are\* calm
+# 5.2
+def uar(label, decided):  # accuracy
+    return (label == decided).mean()
+def uar(label, decided):  # precisions
+    return np.mean([(label[decided == c] == c).mean() for c in np.unique(decided)])
+def uar(label, decided):  # divide by 8
+    return sum((decided[label == c] == c).mean() for c in np.unique(label)) / 8
+# 5.3
+def colleagues_split(rows):  # swapped
+    later = rows.duplicated('clip').to_numpy()
+    return np.flatnonzero(~later), np.flatnonzero(later)
+def colleagues_split(rows):  # marks
+    later = rows.duplicated('clip').to_numpy()
+    return later, ~later
+def colleagues_split(rows):  # stands twice
+    later = rows.duplicated('clip').to_numpy()
+    return np.flatnonzero(later), np.repeat(np.flatnonzero(~later), 2)
+def colleagues_split(rows):  # array of numbers
+    later = rows.duplicated('clip').to_numpy()
+    return rows[later], rows[~later]
+def colleagues_split(rows):  # every sixth
+    n = np.arange(len(rows))
+    return n[n % 6 > 0], n[n % 6 == 0]
+# 6.1
+pairs, tested_clips, units = 1440, 240, 240  # same few people
+pairs, tested_clips, units = 240, 1440, 4  # pairs first
+pairs, tested_clips, units = 360, 60, 4  # 60 clips of .each.
+pairs, tested_clips, units = 1440, 240, 24  # How many of them are in the test
+# 6.2
+def crossing(rows, train, test, column):  # `iloc`, not `loc`
+    return sorted(set(rows[column].loc[train]) & set(rows[column].loc[test]))
+def crossing(rows, train, test, column):  # stand on .both.
+    return sorted(set(rows[column].iloc[train]) | set(rows[column].iloc[test]))
+def crossing(rows, train, test, column):  # that is a number
+    return len(set(rows[column].iloc[train]) & set(rows[column].iloc[test]))
+def crossing(rows, train, test, column):  # no order
+    return set(rows[column].iloc[train]) & set(rows[column].iloc[test])
+def crossing(rows, train, test, column):  # each value once
+    there = set(rows[column].iloc[train])
+    return [one for one in rows[column].iloc[test] if one in there]
+# 6.3
+def by_actor(mfcc, actor):  # over all clips
+    return (mfcc - mfcc.mean(axis=0)) / mfcc.std(axis=0)
+def by_actor(mfcc, actor):  # deviation is not 1
+    made = mfcc.copy()
+    for one in np.unique(actor):
+        made[actor == one] -= made[actor == one].mean(axis=0)
+    return made
+def by_actor(mfcc, actor):  # of each clip
+    made = mfcc.copy()
+    for one in np.unique(actor):
+        own = made[actor == one].T
+        made[actor == one] = ((own - own.mean(axis=0)) / own.std(axis=0)).T
+    return made
+def by_actor(mfcc, actor):  # less one
+    by = pd.DataFrame(mfcc).groupby(actor)
+    return (mfcc - by.transform('mean')) / by.transform('std')
+def by_actor(mfcc, actor):  # into a copy
+    for one in np.unique(actor):
+        own = mfcc[actor == one]
+        mfcc[actor == one] = (own - own.mean(axis=0)) / own.std(axis=0)
+    return mfcc
+"""
 MISTAKES = {
-    "0.1": [
-        ("number_of_clips = clips.shape[1]", "columns"),
-        ("number_of_clips = clips.size", "rows times columns"),
-        ("number_of_clips = clips['actor'].nunique()", "actors"),
-    ],
-    "0.2": [
-        ("def seconds_of(path):\n    return len(audio.load(path)[0])", "number of samples"),
-        (
-            "def seconds_of(path):\n    s, r = audio.load(path)\n    return r / len(s)",
-            "upside down",
-        ),
-        ("def seconds_of(path):\n    s, r = audio.load(path)\n    return len(s) // r", "whole"),
-        ("def seconds_of(path):\n    return len(audio.load(path)[0]) / 48000", "their rate"),
-        ("def seconds_of(path):\n    s, r = audio.load(path)\n    len(s) / r", "`return`"),
-        ("def seconds_of(path):\n    return len(audio.load(path)) / rate", "NameError"),
-    ],
-    "0.3": [
-        (
-            "def loudest_values(clips, actor):\n"
-            "    return {n: audio.load(clips.query(f'actor == {actor} and emotion == {c}')"
-            ".iloc[0].sound)[0].max() for c, n in enumerate(ravdess.EMOTIONS, 1)}",
-            "below zero",
-        ),
-        (
-            "def loudest_values(clips, actor):\n"
-            "    return {n: abs(audio.load(clips.query(f'emotion == {c}')"
-            ".iloc[0].sound)[0]).max() for c, n in enumerate(ravdess.EMOTIONS, 1)}",
-            "another actor",
-        ),
-        (
-            "def loudest_values(clips, actor):\n"
-            "    return {c: abs(audio.load(clips.query(f'actor == {actor} and emotion == {c}')"
-            ".iloc[0].sound)[0]).max() for c in range(1, 9)}",
-            "names",
-        ),
-        (
-            "def loudest_values(clips, actor):\n"
-            "    return {n: abs(audio.load(clips.query(f'actor == {actor} and emotion == {c}')"
-            ".iloc[0].sound)[0]).mean() for c, n in enumerate(ravdess.EMOTIONS, 1)}",
-            "mean",
-        ),
-    ],
-    "1.1": [
-        ("file_name = '01-01-07-02-02-02-07.mp4'", "modality"),
-        ("file_name = '03-01-07-02-01-02-07.wav'", "statement"),
-        ("file_name = '3-1-7-2-2-2-7.wav'", "two digits"),
-        ("file_name = 3010702020207", "quotation marks"),
-        ("file_name = '03-01-07-02-02-02-07'", r"`\.wav`"),
-    ],
-    "1.2": [
-        ("def count_takes(clips):\n    return len(clips)", "Both repetitions"),
-        ("def count_takes(clips):\n    return len(clips) // 2", "not every take"),
-        (
-            "def count_takes(clips):\n"
-            "    return clips.groupby(['actor', 'emotion', 'statement']).ngroups",
-            "differ in intensity",
-        ),
-        (
-            "def count_takes(clips):\n"
-            "    return clips.groupby(['actor', 'emotion', 'intensity']).ngroups",
-            "differ in statement",
-        ),
-    ],
-    "1.3": [
-        (
-            "def loudness_recogniser_accuracy(named):\n"
-            "    m = named.groupby('emotion')['loudness (dB)'].mean()\n"
-            "    d = [(m - x).abs().idxmin() for x in named['loudness (dB)']]\n"
-            "    return float((named['emotion'] == d).mean())",
-            "medians",
-        ),
-        (
-            "def loudness_recogniser_accuracy(named):\n"
-            "    m = named.groupby('emotion')['loudness (dB)'].median()\n"
-            "    d = [(m - x).idxmin() for x in named['loudness (dB)']]\n"
-            "    return float((named['emotion'] == d).mean())",
-            "absolute",
-        ),
-        (
-            "def loudness_recogniser_accuracy(named):\n"
-            "    m = named.groupby('emotion')['loudness (dB)'].median()\n"
-            "    d = [(m - x).abs().idxmin() for x in named['loudness (dB)']]\n"
-            "    return 100 * float((named['emotion'] == d).mean())",
-            "per cent",
-        ),
-    ],
-    "2.1": [
-        ("def analysis_frames(samples, hop=512):\n    return samples // hop", "one too few"),
-        ("def analysis_frames(samples, hop=512):\n    return 1 + samples / hop", "whole"),
-        ("def analysis_frames(samples, hop=512):\n    return 1 + samples // 512", "argument"),
-        ("def analysis_frames(samples, hop=512):\n    return -(-samples // hop)", "whole hops"),
-        (
-            "def analysis_frames(samples, hop=512):\n    return 1 + (samples - 2048) // hop",
-            "centred",
-        ),
-    ],
-    "2.2": [
-        (
-            "def pair_times_across():\n    b = np.arange(0.5, 3.0, 0.5)\n"
-            "    return np.stack([b - 0.1, b + 0.1])",
-            "axes are swapped",
-        ),
-        (
-            "def pair_times_across():\n    b = np.arange(0.5, 3.5, 0.5)\n"
-            "    return np.stack([b - 0.1, b + 0.1], axis=1)",
-            "five borders",
-        ),
-        (
-            "def pair_times_across():\n    b = np.arange(0.5, 3.0, 0.5)\n"
-            "    return np.stack([b + 0.1, b - 0.1], axis=1)",
-            "earlier frame",
-        ),
-        (
-            "def pair_times_across():\n    b = np.arange(0.5, 3.0, 0.5)\n"
-            "    return np.stack([b, b + 0.2], axis=1)",
-            "0.4 and 0.6",
-        ),
-    ],
-    "2.3": [
-        (
-            "def mean_and_deviation(path):\n    s, r = audio.load(path)\n"
-            "    t = audio.mfcc(audio.resample(s, r, 22_050), 22_050)\n"
-            "    return np.concatenate([t.mean(axis=0), t.std(axis=0)])",
-            "wrong axis",
-        ),
-        (
-            "def mean_and_deviation(path):\n    s, r = audio.load(path)\n"
-            "    t = audio.mfcc(s, r)\n"
-            "    return np.concatenate([t.mean(axis=1), t.std(axis=1)])",
-            "resampled",
-        ),
-        (
-            "def mean_and_deviation(path):\n    s, r = audio.load(path)\n"
-            "    t = audio.mfcc(audio.resample(s, r, 22_050), 22_050)\n"
-            "    return np.stack([t.mean(axis=1), t.std(axis=1)])",
-            "two rows",
-        ),
-        (
-            "def mean_and_deviation(path):\n    s, r = audio.load(path)\n"
-            "    t = audio.mfcc(audio.resample(s, r, 22_050), 22_050)\n"
-            "    return np.concatenate([t.mean(axis=1), t.var(axis=1)])",
-            "variance",
-        ),
-    ],
-    "3.1": [
-        ("weights = 64 * 32 * 5", "bias"),
-        ("weights = 64 * (5 + 1)", "all 32 channels"),
-        ("weights = 32 * (64 * 5 + 1)", "crosswise"),
-        ("weights = 'many'", "one number"),
-    ],
-    "3.2": [
-        (
-            "def recall(logits, label, emotion):\n    d = logits.argmax(dim=1)\n"
-            "    return (label[d == emotion] == emotion).float().mean()",
-            "precision",
-        ),
-        (
-            "def recall(logits, label, emotion):\n    d = logits.argmax(dim=1)\n"
-            "    return (d == label).float().mean()",
-            "accuracy",
-        ),
-        (
-            "def recall(logits, label, emotion):\n    d = logits.argmax(dim=0)\n"
-            "    return (d[label == emotion] == emotion).float().mean()",
-            "IndexError",
-        ),
-        (
-            "def recall(logits, label, emotion):\n    d = logits.argmax(dim=1)\n"
-            "    return ((d == emotion) & (label == emotion)).sum()",
-            "share",
-        ),
-    ],
-    "3.3": [
-        (
-            "def network_with_dropout():\n    return nn.Sequential(AudioCNN(), Classifier(640))",
-            "no `nn",
-        ),
-        (
-            "def network_with_dropout():\n"
-            "    return nn.Sequential(AudioCNN(), Classifier(640), nn.Dropout(0.5))",
-            "after the classifier",
-        ),
-        (
-            "def network_with_dropout():\n"
-            "    return nn.Sequential(nn.Dropout(0.5), AudioCNN(), Classifier(640))",
-            "before the CNN",
-        ),
-        (
-            "def network_with_dropout():\n"
-            "    return nn.Sequential(AudioCNN(), nn.Dropout(0.05), Classifier(640))",
-            "half",
-        ),
-        (
-            "def network_with_dropout():\n"
-            "    return nn.Sequential(AudioCNN(), nn.Dropout(0.5), Classifier(320))",
-            "do not fit",
-        ),
-    ],
-    "4.1": [
-        ("joint_input = 2 * 640", "equal dimension"),
-        ("joint_input = 640 * 100", "not multiplied"),
-        ("joint_input = 640 + 1024", r"\*into\*"),
-    ],
-    "4.2": [
-        (
-            "def image_only_total(each):\n    return total_loss(each, image_weight=2.0)",
-            "audio loss is still",
-        ),
-        (
-            "def image_only_total(each):\n    return total_loss(each, audio_weight=0.0)",
-            "weight 2",
-        ),
-        ("def image_only_total(each):\n    return 2 * each['image']", "joint loss is missing"),
-    ],
-    "4.3": [
-        (
-            "def late_fusion(scores):\n    return (scores['audio'] + scores['image']) / 2",
-            "averaged logits",
-        ),
-        (
-            "def late_fusion(scores):\n    return (scores['audio'].log_softmax(dim=0)"
-            " + scores['image'].log_softmax(dim=0)) / 2",
-            "wrong dimension",
-        ),
-        (
-            "def late_fusion(scores):\n    return (scores['audio'].softmax(dim=1)"
-            " + scores['image'].softmax(dim=1)) / 2",
-            r"\*log\*",
-        ),
-        (
-            "def late_fusion(scores):\n    return scores['image'].log_softmax(dim=1).double()",
-            "audio head",
-        ),
-        (
-            "def late_fusion(scores):\n    return scores['audio'].log_softmax(dim=1)"
-            " + scores['image'].log_softmax(dim=1)",
-            "sum",
-        ),
-    ],
-    "5.1": [
-        ("calm_accuracy, calm_uar = 192 / 1440, 1 / 8", "per cent"),
-        ("calm_accuracy, calm_uar = 100 * 192 / 1440, 100 * 192 / 1440", r"each \*emotion\*"),
-        ("calm_accuracy, calm_uar = 100 * 192 / 1440, 100", "other seven"),
-        ("calm_accuracy, calm_uar = 12.5, 12.5", r"\*are\* calm"),
-    ],
-    "5.2": [
-        ("def uar(label, decided):\n    return (label == decided).mean()", "accuracy"),
-        (
-            "def uar(label, decided):\n    return np.mean([(label[decided == c] == c).mean()"
-            " for c in np.unique(decided)])",
-            "precisions",
-        ),
-        (
-            "def uar(label, decided):\n    return sum((decided[label == c] == c).mean()"
-            " for c in np.unique(label)) / 8",
-            "divide by 8",
-        ),
-    ],
-    "5.3": [
-        (
-            "def colleagues_split(rows):\n    later = rows.duplicated('clip').to_numpy()\n"
-            "    return np.flatnonzero(~later), np.flatnonzero(later)",
-            "swapped",
-        ),
-        (
-            "def colleagues_split(rows):\n    later = rows.duplicated('clip').to_numpy()\n"
-            "    return later, ~later",
-            "marks",
-        ),
-        (
-            "def colleagues_split(rows):\n    later = rows.duplicated('clip').to_numpy()\n"
-            "    return np.flatnonzero(later), np.repeat(np.flatnonzero(~later), 2)",
-            "stands twice",
-        ),
-        (
-            "def colleagues_split(rows):\n    later = rows.duplicated('clip').to_numpy()\n"
-            "    return rows[later], rows[~later]",
-            "array of numbers",
-        ),
-        (
-            "def colleagues_split(rows):\n    n = np.arange(len(rows))\n"
-            "    return n[n % 6 > 0], n[n % 6 == 0]",
-            "every sixth",
-        ),
-    ],
-    "6.1": [
-        ("pairs, tested_clips, units = 1440, 240, 240", "same few people"),
-        ("pairs, tested_clips, units = 240, 1440, 4", "pairs first"),
-        ("pairs, tested_clips, units = 360, 60, 4", "60 clips of .each."),
-        ("pairs, tested_clips, units = 1440, 240, 24", "How many of them are in the test"),
-    ],
-    "6.2": [
-        (
-            "def crossing(rows, train, test, column):\n"
-            "    return sorted(set(rows[column].loc[train]) & set(rows[column].loc[test]))",
-            "`iloc`, not `loc`",
-        ),
-        (
-            "def crossing(rows, train, test, column):\n"
-            "    return sorted(set(rows[column].iloc[train]) | set(rows[column].iloc[test]))",
-            "stand on .both.",
-        ),
-        (
-            "def crossing(rows, train, test, column):\n"
-            "    return len(set(rows[column].iloc[train]) & set(rows[column].iloc[test]))",
-            "that is a number",
-        ),
-        (
-            "def crossing(rows, train, test, column):\n"
-            "    return set(rows[column].iloc[train]) & set(rows[column].iloc[test])",
-            "no order",
-        ),
-        (
-            "def crossing(rows, train, test, column):\n"
-            "    there = set(rows[column].iloc[train])\n"
-            "    return [one for one in rows[column].iloc[test] if one in there]",
-            "each value once",
-        ),
-    ],
-    "6.3": [
-        (
-            "def by_actor(mfcc, actor):\n    return (mfcc - mfcc.mean(axis=0)) / mfcc.std(axis=0)",
-            "over all clips",
-        ),
-        (
-            "def by_actor(mfcc, actor):\n    made = mfcc.copy()\n"
-            "    for one in np.unique(actor):\n"
-            "        made[actor == one] -= made[actor == one].mean(axis=0)\n    return made",
-            "deviation is not 1",
-        ),
-        (
-            "def by_actor(mfcc, actor):\n    made = mfcc.copy()\n"
-            "    for one in np.unique(actor):\n        own = made[actor == one].T\n"
-            "        made[actor == one] = ((own - own.mean(axis=0)) / own.std(axis=0)).T\n"
-            "    return made",
-            "of each clip",
-        ),
-        (
-            "def by_actor(mfcc, actor):\n    by = pd.DataFrame(mfcc).groupby(actor)\n"
-            "    return (mfcc - by.transform('mean')) / by.transform('std')",
-            "less one",
-        ),
-        (
-            "def by_actor(mfcc, actor):\n    for one in np.unique(actor):\n"
-            "        own = mfcc[actor == one]\n"
-            "        mfcc[actor == one] = (own - own.mean(axis=0)) / own.std(axis=0)\n"
-            "    return mfcc",
-            "into a copy",
-        ),
-    ],
+    number: [
+        (f"{first}\n{rest}", hint)
+        for first, hint, rest in re.findall(r"^(\S.*)  # (.+)\n((?: .+\n)*)", answers, re.M)
+    ]
+    for number, answers in re.findall(r"^# (.+)\n((?:[^#\n].*\n)+)", _WRONG_ANSWERS, re.M)
 }
 ANSWERS = [
     pytest.param(exercise, answer, hint, id=f"{exercise.number}-{number}")
@@ -394,6 +271,8 @@ def test_every_exercise_has_a_check_and_every_check_an_exercise() -> None:
     numbers = [exercise.number for exercise in EXERCISES]
     assert numbers == checks.exercises() == sorted(MISTAKES)
     assert all(len(mistakes) >= 2 for mistakes in MISTAKES.values())
+    written = re.findall(r"^[^# \n]", _WRONG_ANSWERS, re.M)
+    assert len(written) == sum(map(len, MISTAKES.values()))  # none was read over
 
 
 @pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.number)

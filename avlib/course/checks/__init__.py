@@ -5,18 +5,12 @@ right result is known. Each judge knows the mistakes that are often made, and na
 a file for each lesson. What all judges share is in `judging`.
 """
 
-from avlib.course.checks import (
-    lesson_00,
-    lesson_01,
-    lesson_02,
-    lesson_03,
-    lesson_04,
-    lesson_05,
-    lesson_06,
-)
+import importlib
+import pkgutil
+
 from avlib.course.checks.judging import AnswerError, check, exercises, judge
 
-__all__ = [
-    "AnswerError", "check", "exercises", "judge",
-    "lesson_00", "lesson_01", "lesson_02", "lesson_03", "lesson_04", "lesson_05", "lesson_06",
-]  # fmt: skip
+__all__ = ["AnswerError", "check", "exercises", "judge"]
+
+for _file in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_file.name}")

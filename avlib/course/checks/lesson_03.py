@@ -1,27 +1,25 @@
 """The exercises of 03-unimodal-cnns.ipynb."""
 
-from math import isclose
-
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
-from avlib.course.checks.judging import AnswerError, array, call, exercise, mistaken, number, told
+from avlib.course.checks.judging import AnswerError, array, call, compare, exercise, number, refuse
 
 
 @exercise("3.1")
 def _weights(answer: object) -> None:
     found = number(answer, "weights")
-    if found != 64 * (32 * 5 + 1):
-        mistakes = [
-            (64 * 32 * 5, "nearly: each kernel has a bias of its own, too."),
-            (64 * (5 + 1), "a kernel reaches through all 32 channels."),
-            (64 * 5, "a kernel reaches through all 32 channels, and has a bias."),
-            (64 * 32 * (5 + 1), "one bias a kernel, not one for each of its channels."),
-            (32 * (64 * 5 + 1), "64 kernels, each through 32 channels; you have it crosswise."),
-        ]
-        mistaken(found, mistakes, "how many numbers has one kernel? How many kernels are there?")
+    mistakes = [
+        (64 * 32 * 5, "nearly: each kernel has a bias of its own, too."),
+        (64 * (5 + 1), "a kernel reaches through all 32 channels."),
+        (64 * 5, "a kernel reaches through all 32 channels, and has a bias."),
+        (64 * 32 * (5 + 1), "one bias a kernel, not one for each of its channels."),
+        (32 * (64 * 5 + 1), "64 kernels, each through 32 channels; you have it crosswise."),
+    ]
+    otherwise = "how many numbers has one kernel? How many kernels are there?"
+    compare(found, 64 * (32 * 5 + 1), mistakes, otherwise)
 
 
 @exercise("3.2")
@@ -34,8 +32,6 @@ def _recall(answer: object) -> None:
     found = number(call(answer, logits, label, emotion), "the result")
     both = ((decided == emotion) & (label == emotion)).sum().item()
     right = both / (label == emotion).sum().item()
-    if isclose(found, right, abs_tol=1e-5):
-        return
     mistakes = [
         (both / (decided == emotion).sum().item(), "that is the precision: you look at the rows "
          "*predicted* as this emotion. Look at those *labelled* with it."),
@@ -44,17 +40,15 @@ def _recall(answer: object) -> None:
         (both, "that is a number of rows. The recall is a share of them."),
         (100 * right, "a share lies between 0 and 1; this is in per cent."),
     ]  # fmt: skip
-    mistaken(found, mistakes, f"a recall of {right:.3f} came out as {found:.3f}.")
+    compare(found, right, mistakes, f"a recall of {right:.3f} came out as {found:.3f}.")
 
 
 @exercise("3.3")
 def _network_with_dropout(answer: object) -> None:
     network = call(answer)
-    if not isinstance(network, nn.Module):
-        raise AnswerError("return a network: `nn.Sequential(...)`.")
+    refuse(not isinstance(network, nn.Module), "return a network: `nn.Sequential(...)`.")
     drops = [layer for layer in network.modules() if isinstance(layer, nn.Dropout)]
-    if not drops:
-        raise AnswerError("there is no `nn.Dropout` in it.")
+    refuse(not drops, "there is no `nn.Dropout` in it.")
     dropped: dict[int, float] = {}  # how many numbers come in, and the share of them that goes
     hooks = [
         layer.register_forward_hook(lambda _, x, __, p=layer.p: dropped.update({x[0].shape[-1]: p}))
@@ -63,21 +57,17 @@ def _network_with_dropout(answer: object) -> None:
     try:
         logits = network(torch.randn(5, 40))
     except (Exception, SystemExit) as error:
-        raise AnswerError(f"the parts do not fit together: {told(error)}") from error
+        raise AnswerError("the parts do not fit together:") from error
     finally:
         for hook in hooks:
             hook.remove()
     logits = array(logits, "what the network returns")
-    if logits.shape != (5, 8):
-        raise AnswerError(f"eight logits a row are needed; yours gives {logits.shape}.")
-    if not dropped:
-        raise AnswerError("no row passes through the `nn.Dropout` in it.")
+    refuse(logits.shape != (5, 8), f"eight logits a row are needed; yours gives {logits.shape}.")
+    refuse(not dropped, "no row passes through the `nn.Dropout` in it.")
     places = {
         8: "it drops logits, after the classifier. Put it *between* CNN and classifier.",
         40: "it drops MFCCs, before the CNN. Put it *between* CNN and classifier.",
     }
-    if 640 not in dropped:
-        where = next(iter(dropped))
-        raise AnswerError(places.get(where, "put it between the CNN and the classifier."))
-    if dropped[640] != 0.5:
-        raise AnswerError(f"it drops a share of {dropped[640]:g}; half is asked for.")
+    where = next(iter(dropped))
+    refuse(640 not in dropped, places.get(where, "put it between the CNN and the classifier."))
+    refuse(dropped[640] != 0.5, f"it drops a share of {dropped[640]:g}; half is asked for.")

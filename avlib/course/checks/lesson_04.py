@@ -1,25 +1,22 @@
 """The exercises of 04-the-fusion-network.ipynb."""
 
-from math import isclose
-
 import numpy as np
 import torch
 
-from avlib.course.checks.judging import AnswerError, array, call, exercise, mistaken, number
+from avlib.course.checks.judging import AnswerError, array, call, compare, exercise, number
 
 
 @exercise("4.1")
 def _joint_input(answer: object) -> None:
     found = number(answer, "joint_input")
-    if found != 640 + 100:
-        mistakes = [
-            (2 * 640, "that is with equal dimension. Here the image MLP gives 100."),
-            (640 * 100, "vectors are put end to end, not multiplied."),
-            (1024 + 640, "1024 go *into* the image MLP. What comes out of it here?"),
-            (640, "and the picture's numbers?"),
-            (100, "and the sound's numbers?"),
-        ]
-        mistaken(found, mistakes, "both vectors, put end to end.")
+    mistakes = [
+        (2 * 640, "that is with equal dimension. Here the image MLP gives 100."),
+        (640 * 100, "vectors are put end to end, not multiplied."),
+        (1024 + 640, "1024 go *into* the image MLP. What comes out of it here?"),
+        (640, "and the picture's numbers?"),
+        (100, "and the sound's numbers?"),
+    ]
+    compare(found, 640 + 100, mistakes, "both vectors, put end to end.")
 
 
 @exercise("4.2")
@@ -28,8 +25,6 @@ def _image_only_total(answer: object) -> None:
     each = {name: torch.tensor(rng.uniform(1, 3)) for name in ("joint", "audio", "image")}
     found = number(call(answer, each), "the total")
     joint, heard, seen = (float(each[name]) for name in ("joint", "audio", "image"))
-    if isclose(found, joint + 2 * seen, rel_tol=1e-5):
-        return
     mistakes = [
         (joint + heard + 2 * seen, "the audio loss is still in it: its weight should be 0."),
         (joint + seen, "the image loss should have weight 2."),
@@ -37,7 +32,8 @@ def _image_only_total(answer: object) -> None:
         (joint + 2 * heard, "that is the *audio* loss with weight 2."),
         (joint + heard + seen, "that is the paper's total. Only the image gets a loss here."),
     ]
-    mistaken(found, mistakes, "it should be the joint loss and twice the image loss.")
+    otherwise = "it should be the joint loss and twice the image loss."
+    compare(found, joint + 2 * seen, mistakes, otherwise)
 
 
 @exercise("4.3")
@@ -53,11 +49,7 @@ def _late_fusion(answer: object) -> None:
     joint, heard, seen = (logits[name].double() for name in ("joint", "audio", "image"))
     each = heard.log_softmax(dim=1), seen.log_softmax(dim=1)
     right = (each[0] + each[1]) / 2
-
-    def equal(other: torch.Tensor) -> bool:
-        return np.allclose(found, other, atol=1e-4)
-
-    if equal(right) or equal(right.log_softmax(dim=1)):  # the average, or with a sum of 1 again
+    if np.allclose(found, right.log_softmax(dim=1), atol=1e-4):  # made to add up to 1 again
         return
     mistakes = [
         ((heard + seen) / 2, "those are averaged logits: a row of them does not add up to a "
@@ -72,7 +64,5 @@ def _late_fusion(answer: object) -> None:
         (each[0], "that is the audio head alone. And the image head?"),
         (each[1], "that is the image head alone. And the audio head?"),
     ]  # fmt: skip
-    for wrong, hint in mistakes:
-        if equal(wrong):
-            raise AnswerError(hint)
-    raise AnswerError("average the log-probabilities of the heads `audio` and `image`.")
+    otherwise = "average the log-probabilities of the heads `audio` and `image`."
+    compare(found, right, mistakes, otherwise, within=1e-4)
