@@ -1,9 +1,13 @@
 """The commands: ``python -m avlib COMMAND --help``. Of no lesson."""
 
+import signal
+
+if __name__ == "__main__":  # Ctrl-C before there is anything to say, while all this is imported
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import io
 import os
 import re
-import signal
 import subprocess
 import sys
 import threading

@@ -1,13 +1,9 @@
-"""Is this machine ready for the lessons? One check for each thing that they need.
-
-Of no lesson; ``python -m avlib doctor`` runs it.
-"""
-
-from __future__ import annotations
+"""Is this machine ready for the lessons? ``python -m avlib doctor`` tells. Of no lesson."""
 
 import shutil
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 
@@ -34,13 +30,13 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Look at everything that a lesson needs."""
-    again = "python -m pip install --force-reinstall"
+    python, fits = ".".join(map(str, sys.version_info[:3])), (3, 11) <= sys.version_info < (3, 14)
     return [
-        _python(),
+        Finding("Python", fits, python, "use Python 3.11, 3.12 or 3.13"),
         *_packages(),
         _try(_voice, "voice of the practice corpus", "python -m pip install espeakng-loader"),
-        _try(_film, "film encoder", f"{again} av"),
-        _try(_device, "device", f"{again} torch"),
+        _try(_film, "film encoder", "python -m pip install --force-reinstall av"),
+        _try(_device, "device", "python -m pip install --force-reinstall torch"),
         _try(_room, "data folder", "make room, or set AVLIB_DATA to a folder on another disk"),
         _try(_recordings, "recordings", "see data/README.md"),
     ]
@@ -54,31 +50,18 @@ def _try(check: Callable[[], str], name: str, remedy: str) -> Finding:
         return Finding(name, False, f"{type(error).__name__}: {error}", remedy)
 
 
-def _python() -> Finding:
-    found = ".".join(map(str, sys.version_info[:3]))
-    fits = (3, 11) <= sys.version_info[:2] <= (3, 13)
-    return Finding("Python", fits, found, "use Python 3.11, 3.12 or 3.13")
-
-
-def _packages() -> list[Finding]:
-    wanted = map(Requirement, requires("avlib") or [])
-    return [
-        _package(each)
-        for each in wanted
-        if not each.marker or each.marker.evaluate({"extra": "lab"})
-    ]
-
-
-def _package(requirement: Requirement) -> Finding:
-    try:
-        found = version(requirement.name)
-    except PackageNotFoundError:
-        found, fits = "not installed", False
-    else:
-        fits = requirement.specifier.contains(found, prereleases=True)
-        found += "" if fits else f", and the lessons need {requirement.specifier}"
+def _packages() -> Iterator[Finding]:
     remedy = "python -m pip install -r requirements.txt -e ."
-    return Finding(requirement.name, fits, found, remedy)
+    for wanted in map(Requirement, requires("avlib") or []):
+        if wanted.marker and not wanted.marker.evaluate({"extra": "lab"}):
+            continue
+        try:
+            found, fits = version(wanted.name), True
+        except PackageNotFoundError:
+            found, fits = "not installed", False
+        if fits and not wanted.specifier.contains(found, prereleases=True):
+            found, fits = f"{found}, and the lessons need {wanted.specifier}", False
+        yield Finding(wanted.name, fits, found, remedy)
 
 
 def _voice() -> str:
@@ -114,9 +97,7 @@ def _device() -> str:
 def _room() -> str:
     folder = course.data_folder()
     folder.mkdir(parents=True, exist_ok=True)
-    probe = folder / ".writable"
-    probe.touch()
-    probe.unlink()
+    tempfile.TemporaryFile(dir=folder).close()  # whether it is writable
     free = shutil.disk_usage(folder).free
     if free < ROOM:
         raise OSError(f"{free / 1e9:.1f} GB free, and the lessons need {ROOM / 1e9:.0f} GB")
