@@ -13,13 +13,19 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import nbformat
+import psutil
 import pytest
 from shown import NOTEBOOKS
 
+import avlib
 from avlib.__main__ import main
 from avlib.corpus import ravdess
 
-COMMANDS = ["lab", "doctor", "practice", "index", "features", "run", "audit", "score", "lessons"]
+COMMANDS = [
+    "lab", "doctor", "practice", "download", "index", "verify", "features", "audit", "score",
+    "lessons", "run", "run table1", "run audio", "run protocols", "run auxiliary", "run pairing",
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -30,10 +36,12 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture) -> None:
-    with pytest.raises(SystemExit) as end:
-        main([command, "--help"])
-    assert end.value.code == 0
-    assert f"python -m avlib {command}" in capsys.readouterr().out
+    for asked in ("-h", "--help"):
+        assert main([*command.split(), asked]) == 0
+        said = capsys.readouterr().out
+        assert f"python -m avlib {command}" in said
+        assert max(map(len, said.splitlines())) <= 80
+        assert not re.search("[─│╭\x1b]", said)  # no frames, no colours: readable in a pipe
 
 
 def test_index_says_what_is_there(
@@ -103,8 +111,6 @@ def test_protocols_run_on_action_units_and_say_what_they_know_of_the_speaker(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["run", "table1", "--split", "clip", "pair"], "takes one unit"),
-        (["run", "table1", "--data", "{corpus}", "--folds", "3"], "table1 tests one tenth"),
         (["index", "{empty}"], "no RAVDESS speech recordings"),
         (["index", "{empty}/nowhere"], "no RAVDESS speech recordings"),
         (["features", "{empty}", "--out", "{empty}/store"], "no RAVDESS speech recordings"),
@@ -113,11 +119,6 @@ def test_protocols_run_on_action_units_and_say_what_they_know_of_the_speaker(
         (["audit", "{empty}"], "no RAVDESS speech recordings"),
         (["score", "{empty}/mine.csv"], "mine.csv"),
         (["lessons", "99"], "no lesson '99'"),
-        (["run", "audio", "--weights", "{empty}/w"], "--weights: `run audio` has no use"),
-        (["run", "protocols", "--weights", "{empty}/w"], "--weights: `run protocols` has no use"),
-        (["run", "audio", "--action-units", "missing.csv"], "--action-units: `run audio`"),
-        (["run", "table1", "--seeds", "3"], "--seeds: `run table1` has no use"),
-        (["run", "pairing", "--seed", "3"], "--seed: `run pairing` has no use"),
         (["lessons", "00", "foo"], "no lesson 'foo'"),
         (["lessons", "00", "--keep", "{notebooks}"], "holds the lessons themselves"),
         (
@@ -146,6 +147,44 @@ def test_bad_input_ends_in_one_clear_line(
     message = capsys.readouterr().err
     assert said in message
     assert "Traceback" not in message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "table1", "--split", "clip", "pair"], "unexpected extra argument"),
+        (["run", "table1", "--split", "clip,pair"], "--split"),
+        (["run", "protocols", "--split", "clip,clap"], "--split: 'clap' is not one of pair, clip"),
+        (["run", "protocols", "--folds", "hicmea"], "--folds: 'hicmea' is neither a number nor"),
+        (["practice", "--out", "p", "--modalities", "1,4"], "--modalities: '4' is not one of"),
+        (["run", "table1", "--epochs", "0"], "--epochs"),
+        (["run", "tables"], "No such command 'tables'"),
+        (["index"], "DIR"),
+        (["audit", "--seeds", "0"], "--seeds"),
+        *(
+            ([*command.split(), *option.split()], f"No such option: {option.split()[0]}")
+            for command, options in (
+                ("run table1", ("--folds 3", "--seeds 3", "--fresh")),
+                ("run audio", ("--weights w", "--action-units FILE", "--seeds 3", "--fresh")),
+                ("run protocols", ("--weights w", "--seed 3")),
+                ("run auxiliary", ("--weights w", "--seed 3")),
+                ("run pairing", ("--weights w", "--seed 3")),
+                ("index DIR", ("--again", "--no-json")),
+                ("run", ("--data DIR", "--install-completion")),
+            )
+            for option in options
+        ),
+    ],
+)
+def test_what_a_command_does_not_take_is_refused(
+    arguments: list[str], said: str, data: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert main(arguments) == 2
+    told = capsys.readouterr()
+    assert said in told.err
+    assert told.err.splitlines()[-1].startswith("Error: ")
+    assert told.out == ""
+    assert not data.exists()
 
 
 def test_a_result_never_overwrites_what_a_command_reads(
@@ -229,6 +268,79 @@ def test_doctor_writes_json(tmp_path: Path) -> None:
     findings = json.loads((tmp_path / "found.json").read_text())
     assert all(finding["ok"] for finding in findings)
     assert {"numpy", "torch", "device"} <= {finding["name"] for finding in findings}
+
+
+def test_sound_alone_has_no_faces_for_table1(
+    corpus: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    shutil.copy(next(corpus.glob("Actor_01/*.wav")), tmp_path)
+    assert main(["run", "table1", "--data", str(tmp_path)]) == 1
+    assert "table1 needs faces" in capsys.readouterr().err
+    assert not data.exists()
+
+
+def test_lab_hands_data_and_this_very_avlib_to_its_kernels(corpus: Path, tmp_path: Path) -> None:
+    """Though another avlib is installed, and the kernels run elsewhere."""
+    jupyterlab, other = tmp_path / "jupyterlab", tmp_path / "avlib"
+    for package in (jupyterlab, other):
+        package.mkdir()
+        (package / "__init__.py").touch()
+    (jupyterlab / "__main__.py").write_text(
+        "import subprocess, sys\n"
+        "kernel = 'import os, sys, avlib; print(avlib.__file__, os.environ[\"AVLIB_DATA\"])'\n"
+        "place = sys.argv[1].removeprefix('--ServerApp.root_dir=')\n"
+        "print(*sys.argv[1:], flush=True)\n"
+        "sys.exit(subprocess.run([sys.executable, '-c', kernel], cwd=place).returncode + 5)\n"
+    )
+    shutil.copytree(corpus, tmp_path / "data")
+    code = (  # as `python -m avlib`, which finds the avlib of the folder where it is called
+        f"import os, sys; sys.path.insert(0, {str(NOTEBOOKS[0].parents[1])!r});"
+        f"from avlib.__main__ import main; os.chdir({str(tmp_path)!r});"
+        "sys.exit(main(['lab', '--no-browser', '--', '--port=1', '--', 'x']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": str(tmp_path), "AVLIB_DATA": "data"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    *_, given, found = done.stdout.splitlines()
+    assert re.fullmatch(r".* --no-browser .*--port=1 -- x|.* --no-browser --port=1 -- x", given)
+    assert "--LabApp.default_url=/lab/tree/00-start-here.ipynb" in given
+    assert found.split() == [avlib.__file__, str(tmp_path / "data")]
+    assert done.returncode == 5  # what JupyterLab said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_lessons_kernel_ends_with_the_command(
+    how: signal.Signals, corpus: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "notebooks").mkdir()
+    cells = ["import os; open('pid', 'w').write(f'{os.getpid()} ')", "import time; time.sleep(600)"]
+    lesson = nbformat.v4.new_notebook(cells=list(map(nbformat.v4.new_code_cell, cells)))
+    nbformat.write(lesson, tmp_path / "notebooks" / "00-long.ipynb")
+    code = (
+        "import pathlib, runpy, sys; from avlib.course import lesson;"
+        f"lesson.home = lambda: pathlib.Path({str(tmp_path)!r});"
+        "sys.argv = ['avlib', 'lessons', '00']; runpy.run_module('avlib', run_name='__main__')"
+    )
+    command = subprocess.Popen(
+        [sys.executable, "-c", code], env=os.environ | {"AVLIB_DATA": str(corpus)},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    written = tmp_path / "notebooks" / "pid"
+    while not (written.exists() and written.read_text().endswith(" ")):
+        assert command.poll() is None, command.stdout.read()
+        time.sleep(0.1)
+    kernel = psutil.Process(int(written.read_text()))
+    command.send_signal(how)
+    said = command.communicate(timeout=30)[0]
+    psutil.wait_procs([kernel], timeout=10)
+    assert not kernel.is_running() or kernel.status() == psutil.STATUS_ZOMBIE
+    assert "Traceback" not in said
+    if how != signal.SIGKILL:
+        assert said == "00-long.ipynb … avlib lessons: interrupted\n"
+        assert command.returncode == 130
 
 
 @pytest.mark.slow

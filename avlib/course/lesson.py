@@ -1,18 +1,21 @@
-"""What the first cell of a lesson calls, and what runs the lessons.
+"""What the first cell of a lesson calls: recordings, or a practice corpus; features that are kept.
 
-Knows where the recordings lie, makes a practice corpus where there are none, and keeps the
-features that several lessons share.
+And what runs the lessons.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
+import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from importlib.metadata import metadata, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -21,14 +24,16 @@ from avlib.corpus import ravdess
 from avlib.features.recipe import Recipe
 from avlib.features.store import FeatureStore, build
 
+if TYPE_CHECKING:
+    from nbclient import NotebookClient
+
+DRIVE = Path("/content/drive/MyDrive")  # where Colab mounts a learner's Google Drive
+
 
 def home() -> Path:
     """The folder that holds ``notebooks/`` and ``data/``: the checkout, else where one stands."""
     checkout = Path(__file__).resolve().parents[2]
     return checkout if (checkout / "notebooks").is_dir() else Path.cwd()
-
-
-DRIVE = Path("/content/drive/MyDrive")  # where Colab mounts a learner's Google Drive
 
 
 def on_colab() -> bool:
@@ -47,42 +52,31 @@ def data_folder() -> Path:
     return DRIVE / "avlib" if on_colab() and DRIVE.is_dir() else home() / "data"
 
 
-def hand_on() -> None:
-    """Tell the kernels that this process starts where the data and this avlib lie.
-
-    A kernel runs in the notebook's folder, where a relative ``AVLIB_DATA`` means another place, and
-    may find another avlib.
-    """
-    os.environ["AVLIB_DATA"] = str(data_folder())
-    os.environ["PYTHONPATH"] = _search_path()
-
-
-def _search_path() -> str:
-    """Where another Python finds this very avlib."""
-    paths = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
-    return os.pathsep.join(filter(None, paths))
-
-
 def checkpoints() -> Path:
     """Where a training leaves what it has done so far; see `training.fit`."""
     return data_folder() / "checkpoints"
 
 
+def hand_on() -> None:
+    """Tell the kernels that this process starts where the data and this very avlib lie.
+
+    A kernel runs in the notebook's folder, where a relative ``AVLIB_DATA`` means another place, and
+    its Python may have another avlib installed.
+    """
+    os.environ |= {"AVLIB_DATA": str(data_folder()), "PYTHONPATH": _search_path()}
+
+
+def _search_path() -> str:
+    """Where another Python finds this very avlib, before any other."""
+    paths = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
+    return os.pathsep.join(filter(None, paths))
+
+
 def recordings(make: bool = True, few: bool = False) -> Path:
-    """The folder of recordings that the lessons use.
+    """The folder of recordings that the lessons use: the real ones, else the practice corpus.
 
-    Real recordings in the data folder come first; without any, the practice corpus.
-
-    Parameters
-    ----------
-    make : bool
-        Write the practice corpus, or what is missing of it, if there are no real recordings.
-    few : bool
-        Wait for a handful of its clips only; the rest are written while this process lives.
-
-    Returns
-    -------
-    Path
+    With `make`, what is missing of the practice corpus is written; with `few`, only a handful of
+    its clips are waited for, and the rest are written while this process lives.
     """
     folder = data_folder()
     try:
@@ -92,14 +86,13 @@ def recordings(make: bool = True, few: bool = False) -> Path:
         if make:
             from avlib import practice
 
-            if few:
-                practice.write(folder, names=practice.first())
-                _write_the_rest(folder)
-            else:
-                practice.write(folder)
+            practice.write(folder, names=practice.first() if few else None)
+        if make and few:
+            _write_the_rest(folder)
     return folder
 
 
+# It ends when its standard input does: a pipe from the process that started it.
 _REST = """
 import os, sys, threading
 from avlib import practice
@@ -112,16 +105,14 @@ _writers: dict[Path, subprocess.Popen] = {}
 def _write_the_rest(folder: Path) -> None:
     """Write the practice corpus beside what the reader does, on one core, from its last actor on.
 
-    Whoever needs all of it begins at the first actor, and the two meet. Its standard input is a
-    pipe from this process, so that it ends when this one does, however that is.
+    Whoever needs all of it begins at the first actor, and the two meet.
     """
-    if folder in _writers and _writers[folder].poll() is None:
-        return
-    _writers[folder] = subprocess.Popen(
-        [sys.executable, "-c", _REST, str(folder.absolute())],
-        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        env=os.environ | {"PYTHONPATH": _search_path()}, start_new_session=True,
-    )  # fmt: skip
+    if folder not in _writers or _writers[folder].poll() is not None:
+        _writers[folder] = subprocess.Popen(
+            [sys.executable, "-c", _REST, folder], env=os.environ | {"PYTHONPATH": _search_path()},
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )  # fmt: skip
 
 
 class OtherReleaseError(RuntimeError):
@@ -139,52 +130,24 @@ def repository() -> str:
 
 
 def address(version: str) -> str:
-    """What pip fetches a release from: the archive of its tag, never of a branch that moves.
-
-    Parameters
-    ----------
-    version : str
-
-    Returns
-    -------
-    str
-    """
+    """What pip fetches a release from: the archive of its tag, never of a branch that moves."""
     return f"https://github.com/{repository()}/archive/refs/tags/v{version}.zip"
 
 
-def _belong_together(lesson: str) -> None:
-    """See that a lesson and this avlib are of one release; else say what to run."""
+def start(lesson: str = __version__, few: bool = False) -> Path:
+    """Make a lesson ready, say in one line what it runs on, and return its folder of recordings.
+
+    `lesson` is the version of avlib that the lesson belongs to; where another is installed, this
+    raises OtherReleaseError, which says what to run. `few` is as in `recordings`: lesson 00 needs
+    a handful of clips, and begins with these. Raises ValueError if no actor among the recordings
+    shows all eight emotions.
+    """
     if lesson != __version__:
         raise OtherReleaseError(
             f"This lesson belongs to avlib {lesson}, and avlib {__version__} is installed: run "
             f'`%pip install "avlib @ {address(lesson)}"` in a cell, restart the kernel, and run '
             "the lesson from the top."
         )
-
-
-def start(lesson: str = __version__, few: bool = False) -> Path:
-    """Make a lesson ready, and say in one line what it runs on.
-
-    Parameters
-    ----------
-    lesson : str
-        The version of avlib that the lesson belongs to.
-    few : bool
-        As `recordings`: lesson 00 needs a handful of clips, and begins with these.
-
-    Returns
-    -------
-    Path
-        The folder of recordings.
-
-    Raises
-    ------
-    OtherReleaseError
-        If another version is installed; says what to run.
-    ValueError
-        If no actor among the recordings shows all eight emotions.
-    """
-    _belong_together(lesson)
     from avlib.evaluation import plots
     from avlib.learning import loaders
 
@@ -221,29 +184,20 @@ def _shows_all_emotions(clips: pd.DataFrame) -> bool:
 
 
 def with_picture(clips: pd.DataFrame) -> pd.DataFrame:
-    """The clips that hold a picture; those of the practice corpus where no actor has them all.
+    """The clips of a table (`ravdess.index`) that hold a picture, or those of the practice corpus.
 
     RAVDESS's sound comes as one archive and its picture as twenty-four large ones. With the sound
-    alone, the lessons show pictures from the practice corpus, and this says so.
-
-    Parameters
-    ----------
-    clips : DataFrame
-        What `ravdess.index` returned.
-
-    Returns
-    -------
-    DataFrame
+    alone, or where no actor's films show all emotions, the lessons show pictures from the practice
+    corpus, and this says so.
     """
     pictured = clips[clips["picture"].notna()]
     if _shows_all_emotions(pictured):
         return pictured
     from avlib import practice
 
-    folder = data_folder() / "practice"
     films = f"{len(pictured)} films" if len(pictured) else "No video"
     print(f"{films} among these recordings: the picture half uses the practice corpus.")
-    return ravdess.index(practice.write(folder))
+    return ravdess.index(practice.write(data_folder() / "practice"))
 
 
 def store(clips: pd.DataFrame, recipe: Recipe) -> FeatureStore:
@@ -257,52 +211,56 @@ def store(clips: pd.DataFrame, recipe: Recipe) -> FeatureStore:
 
 
 def lessons() -> list[Path]:
-    """The lessons' notebooks, in order.
-
-    Raises
-    ------
-    FileNotFoundError
-        If avlib was installed without its lessons.
-    """
-    found = sorted((home() / "notebooks").glob("[0-9][0-9]-*.ipynb"))
+    """The lessons' notebooks, in order; FileNotFoundError where avlib is installed without them."""
+    folder = home() / "notebooks"
+    found = sorted(folder.glob("[0-9][0-9]-*.ipynb"))
     if not found:
-        raise FileNotFoundError(
-            f"{home() / 'notebooks'}: no lessons here; run from a clone of the repository"
-        )
+        raise FileNotFoundError(f"{folder}: no lessons here; run from a clone of the repository")
     return found
 
 
 def run_lesson(notebook: Path, keep: Path | None = None) -> float:
-    """Run a lesson from top to bottom on a fresh kernel.
+    """Run a lesson from top to bottom on a fresh kernel; return how long that took, in seconds.
 
-    Parameters
-    ----------
-    notebook : Path
-    keep : Path, optional
-        Folder for the executed copy.
-
-    Returns
-    -------
-    float
-        Seconds from the kernel's start to the last cell's end.
-
-    Raises
-    ------
-    nbclient.exceptions.CellExecutionError
-        If a cell fails.
+    The executed copy goes into the folder `keep`. Raises nbclient's CellExecutionError if a cell
+    fails.
     """
     import nbformat
     from nbclient import NotebookClient
+    from traitlets.config import Config
 
     lesson = nbformat.read(notebook, as_version=4)
-    client = NotebookClient(
-        lesson, timeout=1800, resources={"metadata": {"path": str(notebook.parent)}}
-    )
     began = time.perf_counter()
-    try:
-        client.execute()
-    finally:
-        if keep is not None:
-            keep.mkdir(parents=True, exist_ok=True)
-            nbformat.write(lesson, keep / notebook.name)
+    with tempfile.TemporaryDirectory(prefix="avlib-", ignore_cleanup_errors=True) as folder:
+        # Others cannot listen at sockets in a folder of our own, as they can at ports. Windows has
+        # no such sockets, and their names must be short.
+        transport = "ipc" if os.name == "posix" and len(os.fsencode(folder)) < 80 else "tcp"
+        kernel = {"connection_file": f"{folder}/kernel.json", "transport": transport}
+        client = NotebookClient(
+            lesson, timeout=1800, resources={"metadata": {"path": str(notebook.parent)}},
+            config=Config(KernelManager=kernel),
+        )  # fmt: skip
+        try:
+            _execute(client)
+        finally:
+            if keep is not None:
+                keep.mkdir(parents=True, exist_ok=True)
+                nbformat.write(lesson, keep / notebook.name)
     return time.perf_counter() - began
+
+
+def _execute(client: NotebookClient) -> None:
+    """Run a notebook; whoever interrupts this ends its kernel.
+
+    In a thread, where nbclient cannot set handlers of its own for Ctrl-C and `kill`: they leave
+    its run half ended, and remove ours.
+    """
+    with asyncio.Runner() as runner, ThreadPoolExecutor(1) as thread:
+        loop = runner.get_loop()
+        run = loop.create_task(client.async_execute())
+        try:
+            thread.submit(loop.run_until_complete, run).result()
+        except KeyboardInterrupt:
+            client.shutdown_kernel = "immediate"
+            loop.call_soon_threadsafe(run.cancel)
+            raise

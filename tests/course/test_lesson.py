@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -121,6 +122,26 @@ def test_a_lesson_runs_on_a_fresh_kernel_and_its_copy_is_kept(tmp_path: Path) ->
     assert kept.cells[1].outputs[0].text == "42\n"
 
 
+@pytest.mark.parametrize("long", [False, True])
+def test_a_kernel_is_spoken_to_in_private_wherever_a_name_is_short_enough(
+    long: bool, tmp_path: Path
+) -> None:
+    """Where it is not, ipykernel warns that others on the machine can listen."""
+    lesson = notebook_of(tmp_path, "import os; print(os.environ['TMPDIR'])")
+    code = (
+        f"import pathlib as p; from avlib import course; course.run_lesson(p.Path({str(lesson)!r}))"
+    )
+    with tempfile.TemporaryDirectory(prefix="x" * 80 * long) as place:
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=os.environ | {"TMPDIR": place}, capture_output=True,
+            text=True, check=True,
+        )  # fmt: skip
+        assert not os.listdir(place)
+    assert not done.stdout
+    assert ("over TCP without encryption" in done.stderr) == long
+    assert long or not done.stderr
+
+
 def test_a_lesson_that_fails_says_where(tmp_path: Path) -> None:
     with pytest.raises(CellExecutionError, match="ZeroDivisionError"):
         course.run_lesson(notebook_of(tmp_path, "1 / 0"))
@@ -167,7 +188,7 @@ def test_lesson_00_waits_for_a_few_clips_and_the_rest_are_written_while_it_lives
             time.sleep(0.2)
     finally:
         reader.kill()
-        reader.communicate()
+        reader.wait()  # not for joblib's processes, which have its output open for minutes
     time.sleep(1)  # for a clip that is being written
     found = written()
     assert 18 <= found < 480

@@ -1,0 +1,214 @@
+"""The commands ``python -m avlib run EXPERIMENT``. Of no lesson."""
+
+from pathlib import Path
+from typing import Literal
+
+import typer
+
+from avlib import files, terminal
+from avlib.terminal import ActionUnits, Json, RecipeName, Seed, command, flag, option, save, say
+
+app = typer.Typer(
+    name="run",
+    help="Run a whole experiment.\n\nprotocols, auxiliary and pairing keep every run that has "
+    "ended, and go on where they were stopped.",
+    **terminal.PLAIN,
+)
+
+Data = option(Path | None, "recordings (default: the lessons')", "DIR")
+Split = option(Literal["pair", "clip", "take", "actor"], "what is never cut apart")
+Splits = option(str, "what is never cut apart, split by split", "UNIT,…")
+Folds = option(
+    str | None,
+    "test each of N folds in turn, or published ones: emobox, luna-jimenez, hicmae or "
+    "leave-one-out; without it, one tenth is tested",
+    "N",
+)
+Normalisation = option(
+    Literal["training", "actor", "neutral"],
+    "normalise features by the training side, by each actor's own clips, or by each actor's "
+    "neutral clips",
+)
+Epochs = option(int, "rounds through the training side", "N", min=1)
+Seeds = option(int, "runs of each network, with seeds 0 to N - 1", "N", min=1)
+Fresh = flag("--fresh", "make every run again, whatever is kept of earlier ones")
+
+
+@command(app)
+def table1(
+    data: Data = None,
+    recipe: RecipeName = "paper",
+    action_units: ActionUnits = None,
+    split: Split = "actor",
+    normalisation: Normalisation = "training",
+    epochs: Epochs = 30,
+    seed: Seed = 0,
+    weights: option(Path | None, "write the trained networks there", "DIR") = None,
+    json: Json = None,
+) -> None:
+    """Table I: the networks on one split, of which a tenth is tested."""
+    from avlib.evaluation import experiments
+
+    if weights is not None:  # tried before the training, not after
+        files.refuse_to_replace(weights / ".json")
+        weights.mkdir(parents=True, exist_ok=True)
+    store, settings = _prepared("table1", data, recipe, action_units, epochs, seed)
+    result = experiments.table1(store, split, settings, normalisation, weights_to=weights)
+    save(json, result)
+    tested = result["runs"][0]["sides"]["test"]
+    say(_heading("Table I (per cent)", result))
+    say(experiments.table1_beside_paper(result).to_string())
+    say(f"The test side holds {tested['clips']} clips of actors {tested['actors']}.")
+
+
+@command(app)
+def audio(
+    data: Data = None,
+    recipe: RecipeName = "paper",
+    split: Split = "actor",
+    folds: Folds = "4",
+    normalisation: Normalisation = "training",
+    epochs: Epochs = 30,
+    seed: Seed = 0,
+    json: Json = None,
+) -> None:
+    """Sound alone, on folds."""
+    from avlib.evaluation import experiments
+
+    parts = _folds_of(folds)
+    store, settings = _prepared("audio", data, recipe, None, epochs, seed)
+    result = experiments.audio(store, split, parts, settings, normalisation)
+    save(json, result)
+    say(_heading("Audio network", result))
+    for number, run in enumerate(result["runs"], 1):
+        say(
+            f"  fold {number}: "
+            + "accuracy {clip_accuracy:.3f}, UAR {uar:.3f}, {clips} clips of actors "
+            "{actors}".format_map(run["sides"]["test"])
+        )
+    say(experiments.table(result).to_string(float_format="%.3f", na_rep=""))
+
+
+@command(app, goes_on=True)
+def protocols(
+    data: Data = None,
+    recipe: RecipeName = "paper",
+    action_units: ActionUnits = None,
+    split: Splits = "pair,clip,take,actor",
+    folds: Folds = None,
+    normalisation: Normalisation = "training",
+    epochs: Epochs = 30,
+    seeds: Seeds = 5,
+    fresh: Fresh = False,
+    json: Json = None,
+) -> None:
+    """The networks under several splits."""
+    from avlib.evaluation import experiments
+    from avlib.learning.splits import UNITS
+
+    units, how = terminal.some_of(UNITS, "--split", split), _kept(folds, normalisation, fresh)
+    store, settings = _prepared("protocols", data, recipe, action_units, epochs)
+    result = experiments.protocols(store, units, seeds, settings, **how)
+    _give(result, recipe, json)
+
+
+@command(app, name="pairing", help="With sounds exchanged within an emotion.", goes_on=True)
+@command(app, name="auxiliary", help="With and without auxiliary losses.", goes_on=True)
+def variants(
+    context: typer.Context,
+    data: Data = None,
+    recipe: RecipeName = "paper",
+    action_units: ActionUnits = None,
+    split: Split = "actor",
+    folds: Folds = None,
+    normalisation: Normalisation = "training",
+    epochs: Epochs = 30,
+    seeds: Seeds = 5,
+    fresh: Fresh = False,
+    json: Json = None,
+) -> None:
+    """The fusion network trained in several ways; the command's name says in which."""
+    from avlib.evaluation import experiments
+
+    name, how = context.info_name, _kept(folds, normalisation, fresh)
+    store, settings = _prepared(name, data, recipe, action_units, epochs)
+    result = experiments.variants(store, name, split, seeds, settings, **how)
+    _give(result, recipe, json)
+
+
+def _kept(folds: str | None, normalisation: str, fresh: bool) -> dict[str, object]:
+    """What `protocols` and `variants` are told of folds, and of runs that are kept."""
+    from avlib import course
+
+    how = {"folds": _folds_of(folds), "normalisation": normalisation}
+    return how | {"keep": course.data_folder() / "runs", "fresh": fresh}
+
+
+def _folds_of(text: str | None) -> int | str | None:
+    """Read a number of folds, or the name of published ones."""
+    from avlib.learning.splits import PUBLISHED
+
+    if text is None or text in PUBLISHED:
+        return text
+    if not text.isdecimal():
+        said = f"{text!r} is neither a number nor one of {', '.join(PUBLISHED)}"
+        raise typer.BadParameter(said, param_hint="--folds")
+    return int(text)
+
+
+def _prepared(
+    name: str, data: Path | None, recipe: str, units: Path | None, epochs: int, seed: int = 0
+) -> tuple:
+    """The features for an experiment, built where they are not there, and how to train on them."""
+    from avlib import course
+    from avlib.learning.training import Training
+
+    folder = data or course.recordings()
+    clips, chosen = terminal.clips_and_recipe(folder, recipe, units, name == "audio")
+    if chosen.visual == "pairs" and clips["picture"].isna().all():
+        raise ValueError(
+            f"{name} needs faces, and these recordings are sound alone: add films, "
+            "name a table of action units by --action-units, or use `run audio`"
+        )
+    return course.store(clips, chosen), Training(epochs=epochs, seed=seed)
+
+
+def _heading(what: str, result: dict) -> str:
+    training = result["training"]
+    return (
+        f"{what}, {_measured_on(result)}, split by {result['runs'][0]['unit']}, "
+        f"{training['epochs']} epochs, seed {training['seed']}.\n{_normalised(result)}"
+    )
+
+
+def _measured_on(result: dict) -> str:
+    the = "" if result["measured_on"] == "RAVDESS" else "the "
+    clips, actors = result["clips"], len(result["actors"])
+    return f"measured on {the}{result['measured_on']}: {clips} clips of {actors} actors"
+
+
+def _normalised(result: dict) -> str:
+    seen = ": other clips of the actors who are tested are seen"
+    by = {
+        "training": "the training side",
+        "actor": f"each actor's own clips{seen}, without labels",
+        "neutral": f"each actor's neutral clips{seen}, and which of them are neutral",
+    }
+    return f"Features are normalised by {by[result['normalisation']]}."
+
+
+def _give(result: dict, recipe: str, json: Path | None) -> None:
+    """Save and print what an experiment of many runs comes to."""
+    from avlib.evaluation import experiments
+
+    save(json, result)
+    faces = {"pairs": "frame pairs", "vector": "action units"}[result["recipe"]["visual"]]
+    folds = "one tenth tested" if result["folds"] is None else f"{result['folds']} folds"
+    seeds = len({run["seed"] for run in result["runs"]})
+    say(
+        f"{result['experiment']}, {_measured_on(result)}, {recipe} recipe, faces by {faces}, "
+        f"{folds}, {result['training']['epochs']} epochs, {seeds} seeds; "
+        "by clip, 95 % intervals over actors",
+        _normalised(result),
+        experiments.table(result).to_string(float_format="%.3f", na_rep=""),
+    )
