@@ -79,7 +79,9 @@ def test_table1_is_printed_beside_the_papers_and_is_the_same_twice(
 def test_audio_is_run_fold_by_fold(corpus: Path, data: Path, capsys: pytest.CaptureFixture) -> None:
     command = ["run", "audio", "--data", str(corpus), "--folds", "2", "--epochs", "2"]
     assert main([*command, "--recipe", "sequence"]) == 0
-    assert "together: accuracy" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "fold 2: accuracy" in told
+    assert re.search(r"actor audio +2\.000 +32\.000 ", told)
 
 
 def test_protocols_run_on_action_units_and_say_what_they_know_of_the_speaker(

@@ -39,7 +39,7 @@ SIDES = ("train", "validation", "test")
 _RUN_FORM = {
     "network": str, "variant": str, "unit": str, "seed": int, "fold": int, "settings": dict,
     "sides": dict, "training": list, "confusion": list, "predictions": dict, "history": list,
-    "weights": (str, type(None)), "kept_as": str,
+    "weights": str, "kept_as": str,
 }  # fmt: skip
 
 
@@ -214,7 +214,7 @@ def _carry_out(
         predictions[side] = metrics.prediction_table(store, rows, log_probabilities(given, rows))
     done = _described(trial, store, split, predictions) | {
         "history": history,
-        "weights": network and training.digest(network),
+        "weights": training.digest(network) if network else "",
     }
     if place is not None:
         files.seal(place, done | {"kept_as": place.stem})

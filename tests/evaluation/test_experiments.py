@@ -147,7 +147,7 @@ def test_a_store_of_sound_alone_is_refused_with_the_way_out(easy: FeatureStore) 
 @pytest.mark.parametrize("with_picture", [True, False])
 def test_audio_folds_test_every_clip_once(easy: FeatureStore, with_picture: bool) -> None:
     store = easy if with_picture else store_of(easy.clips, easy.mfcc, None, pairs_a_clip=2)
-    result = experiments.audio(store, "actor", 3, BRIEF, progress=False)
+    result = experiments.audio(store, "actor", 3, BRIEF, jobs=1, progress=False)
     folds = [run["sides"]["test"] for run in result["runs"]]
     assert len(folds) == result["folds"] == 3
     assert sorted(actor for fold in folds for actor in fold["actors"]) == [1, 2, 3, 4, 5, 6]
@@ -160,7 +160,7 @@ def test_audio_folds_test_every_clip_once(easy: FeatureStore, with_picture: bool
 
 def test_audio_folds_learn_the_easy_corpus(easy: FeatureStore) -> None:
     settings = Training(epochs=8, batch=16)
-    result = experiments.audio(easy, "actor", 3, settings, progress=False)
+    result = experiments.audio(easy, "actor", 3, settings, jobs=1, progress=False)
     assert experiments.table(result).loc[("actor", "audio"), "UAR"] > 0.95
 
 
