@@ -25,6 +25,17 @@ if "NUMBA_CACHE_DIR" not in os.environ and not os.access(os.path.expanduser("~")
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    ["corpus", "course", "evaluation", "features", "files", "learning", "practice", "workers"],
+    [
+        "corpus",
+        "course",
+        "evaluation",
+        "features",
+        "files",
+        "learning",
+        "practice",
+        "run",
+        "terminal",
+        "workers",
+    ],
 )
 __all__.append("__version__")

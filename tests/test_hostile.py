@@ -245,7 +245,9 @@ ROWS = [
     ),
     Row("B22", units("name,AU1r", "0.5"), VECTORS, "'AU1r' looks like an action unit", 1),
     Row("B22", units("name,AU01_r", "1e38"), VECTORS, "AU01_r is 1e.38, and goes from 0 to 5", 1),
-    Row("B23", nothing, ["run", "audio", "--epochs", "-1"], "--epochs.*greater.*to 1", 2),
+    Row(
+        "B23", nothing, ["run", "audio", "--epochs", "-1"], "--epochs.*(x>=1|than or equal to 1)", 2
+    ),
     Row("B24", nothing, ["run", "audio", "--weights", "w"], "No such option: --weights", 2),
     Row("B25", nothing, ["lessons", "foo"], "no lesson 'foo'; choose from 00", 1),
     Row("B28", predictions(cell(3, 2, "")), SCORE, "01-04-01-01-01-01 … has no fold", 1),
@@ -274,7 +276,13 @@ ROWS = [
         1,
         SEEN,
     ),
-    Row("C32", nothing, ["run", "protocols", "--seeds", "0"], "--seeds.*greater.*to 1", 2),
+    Row(
+        "C32",
+        nothing,
+        ["run", "protocols", "--seeds", "0"],
+        "--seeds.*(x>=1|than or equal to 1)",
+        2,
+    ),
     Row("C33", predictions(cell(0, 0, "")), SCORE, "mine.csv: line.* 2", 1),
     Row("C33", predictions(lambda rows: [*rows, ",,,,,,,,,,"]), SCORE, ALL, 0),
     Row("C33", predictions(cell(0, 1, "1.0")), SCORE, ALL, 0),
