@@ -44,8 +44,7 @@ def remedy(error: OSError) -> str:
 def below(folder: Path) -> list[Path]:
     """All files in a folder and below, in order of their paths; links to folders are followed.
 
-    A folder that two links lead to, or a link back up, is searched once. A warning names each
-    folder that may not be read: what lies in it is not in the list.
+    A folder that links lead to is searched once; a warning names each that may not be read.
     """
     found, searched = [], set()
 

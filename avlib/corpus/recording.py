@@ -66,10 +66,9 @@ def _loudest(sound: np.ndarray) -> float:
 
 def _require_rate(path: Path, rate: int) -> None:
     if rate not in RATES:
+        possible = f"{RATES.start} to {RATES.stop - 1}"
         raise _damaged(
-            path,
-            f"says that it has {rate} samples a second, and a recording has {RATES.start} to "
-            f"{RATES.stop - 1}",
+            path, f"says that it has {rate} samples a second, a recording has {possible}"
         )
 
 

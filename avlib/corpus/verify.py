@@ -31,6 +31,7 @@ LONGEST_GAP_S = 0.1  # between the ends of sound and picture
 _FIRST_BOXES = (b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
 
 Findings = list[tuple[str, str]]  # each a finding and its detail
+Rows = list[tuple[str, str, str]]  # of the table: file, finding, detail
 # What is remembered of a file: its "stamp" (size and time), "findings" (None where it was only
 # read, not opened), "digest" (MD5) and "crc32".
 Seen = dict[str, object]
@@ -268,9 +269,6 @@ def _promised_size(path: Path) -> int:
                 break
             end += length
     return end
-
-
-Rows = list[tuple[str, str, str]]  # of the table: file, finding, detail
 
 
 def _twins(known: Mapping[str, Seen]) -> Rows:
