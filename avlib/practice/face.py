@@ -260,11 +260,10 @@ def _eye(looks: Looks, units: Units, side: int) -> Iterator[Stroke]:
     yield Stroke(_between(top, bottom), (250, 249, 247), shown=seen)
     for radius, color in ((5.6, looks.iris), (2.7, (16, 14, 16))):
         disc = _oval((side * looks.eye_x, middle_y - 0.8), radius, radius)
-        # What the lids cover of the iris is cut off.
-        roof, floor = (
-            np.stack([np.interp(disc[:, 0], horizontal[::side], y[::side]) for y in lid[..., 1]])
-            for lid in (top, bottom)
-        )
+        # What the lids cover of the iris is cut off, where they lie at the disc's points.
+        each = np.eye(len(horizontal))
+        weights = np.stack([np.interp(disc[:, 0], horizontal[::side], one) for one in each])
+        roof, floor = (lid[:, ::side, 1] @ weights for lid in (top, bottom))
         cut = _curve(disc[:, 0], disc[:, 1].clip(roof, np.maximum(roof, floor)))
         yield Stroke(cut, color, shown=seen)
     glint = _oval((side * looks.eye_x + 1.8, middle_y - 2.6), 1.2, 1.2)

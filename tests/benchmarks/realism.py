@@ -7,8 +7,6 @@ one, and that calm is taken for neutral rather than for angry.
 that takes half an hour on two cores.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from pathlib import Path
@@ -43,31 +41,12 @@ def report(
 ) -> dict[str, object]:
     """Measure a practice corpus as RAVDESS was measured.
 
-    Parameters
-    ----------
-    clips : DataFrame
-        What `ravdess.index` returned for the corpus.
-    seed : int
-        Of the corpus, see `practice.seed_of`.
-    stores : tuple of FeatureStore
-        Its ``paper`` features (sound is enough) and its ``sequence`` features with pictures.
-    seeds : int
-        Runs of each network under each split.
-    settings : Training
-    progress : bool
-        Show a bar.
-
-    Returns
-    -------
-    dict
-        ``voice`` (rank correlation of asked and measured, over at most 240 clips), ``svm``
-        (accuracy with clips at random and actors apart), ``networks`` (what
-        `experiments.protocols` returned) and ``confused`` (see `confused`).
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than six actors, too few to set some apart.
+    `clips` is what `ravdess.index` returned for the corpus, `seed` its seed, `stores` its
+    ``paper`` features (sound is enough) and its ``sequence`` features with pictures, `seeds` the
+    runs of each network under each split. Returns ``voice`` (rank correlation of asked and
+    measured, over at most 240 clips), ``svm`` (accuracy with clips at random and actors apart),
+    ``networks`` (what `experiments.protocols` returned) and ``confused`` (see `confused`).
+    ValueError if there are fewer than six actors, too few to set some apart.
     """
     paper, sequence = stores
     if clips["actor"].nunique() < 6:
@@ -88,21 +67,10 @@ def report(
 
 
 def svm_accuracies(store: FeatureStore) -> dict[str, float]:
-    """An RBF SVM on mean MFCCs, with clips at random and with actors apart.
+    """An RBF SVM (C = 10) on mean MFCCs, accuracy over six folds of a ``paper`` store.
 
-    Parameters
-    ----------
-    store : FeatureStore
-        Of the ``paper`` recipe.
-
-    Returns
-    -------
-    dict of str to float
-        ``random`` and ``actor``: accuracy over six folds.
-
-    Notes
-    -----
-    C = 10, features standardised on the training side of each fold.
+    ``random`` with clips at random and ``actor`` with actors apart; features are standardised on
+    the training side of each fold.
     """
     machine = make_pipeline(StandardScaler(), SVC(C=10))
     label, actor = store.clips["emotion"], store.clips["actor"]
@@ -118,17 +86,9 @@ def svm_accuracies(store: FeatureStore) -> dict[str, float]:
 
 
 def strangers_confusion(networks: dict[str, object], name: str = "balanced") -> pd.DataFrame:
-    """The confusion matrix of one network over all its runs with actors apart.
+    """The confusion matrix (8, 8) of one network over all its runs with actors apart.
 
-    Parameters
-    ----------
-    networks : dict
-        What `experiments.protocols` returned.
-    name : {"audio", "image", "fusion", "balanced"}
-
-    Returns
-    -------
-    DataFrame, shape (8, 8), int
+    `networks` is what `experiments.protocols` returned.
     """
     counts = sum(
         np.array(run["confusion"])
@@ -141,16 +101,9 @@ def strangers_confusion(networks: dict[str, object], name: str = "balanced") -> 
 def confused(counts: pd.DataFrame) -> dict[str, dict[str, float]]:
     """For what calm and fearful are taken, as shares of the clips so acted.
 
-    Parameters
-    ----------
-    counts : DataFrame, shape (8, 8)
-        True × predicted.
-
-    Returns
-    -------
-    dict of dict
-        ``calm`` → ``neutral``, ``sad``, ``angry``; ``fearful`` → ``surprised``, ``sad``,
-        ``happy``. Wished for: neutral and sad together over angry, surprised or sad over happy.
+    `counts` is (8, 8), true × predicted. Returns ``calm`` → ``neutral``, ``sad``, ``angry``;
+    ``fearful`` → ``surprised``, ``sad``, ``happy``. Wished for: neutral and sad together over
+    angry, surprised or sad over happy.
     """
     shares = counts.div(counts.sum(axis=1), axis=0)
     asked = {"calm": ["neutral", "sad", "angry"], "fearful": ["surprised", "sad", "happy"]}
@@ -158,17 +111,7 @@ def confused(counts: pd.DataFrame) -> dict[str, dict[str, float]]:
 
 
 def summary(found: dict[str, object]) -> dict[str, pd.DataFrame]:
-    """The tables of a report, each under its heading.
-
-    Parameters
-    ----------
-    found : dict
-        What `report` returned.
-
-    Returns
-    -------
-    dict of str to DataFrame
-    """
+    """The tables of a report, each under its heading."""
     svm = pd.DataFrame({"practice corpus": found["svm"], "RAVDESS (24 actors)": REAL_SVM})
     return {
         "Voice, rank correlation of what was asked and what the wav measures": pd.DataFrame(

@@ -3,8 +3,6 @@
 The same measurements, by the same means, as those of real clips that drive the corpus.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -27,26 +25,10 @@ SILENCE_DB = 35.0  # what is this much under the loudest moment is no speech
 def measure(path: str | Path) -> dict[str, float]:
     """The five voice quantities of a practice clip, over its actor's voice before any manner.
 
-    Parameters
-    ----------
-    path : str or Path
-        A sound file of a practice corpus, under its RAVDESS name.
-
-    Returns
-    -------
-    dict
-        As `performance.draw` has them: ``pitch_st`` and ``pitch_range_st`` (semitones),
-        ``level_db``, ``log2_rate`` (octaves), ``tilt_db``. Pitch is not a number where none
-        was found.
-
-    Raises
-    ------
-    ValueError
-        If the file cannot be read or its name is not RAVDESS.
-
-    Notes
-    -----
-    Silence is trimmed at −35 dB; pitch is Mauch & Dixon's pYIN (doi:10.1109/ICASSP.2014.6853678).
+    `path` is a sound file of a practice corpus, under its RAVDESS name; ValueError if it cannot
+    be read or has another name. The quantities and their units are those of `performance.draw`;
+    pitch is not a number where none was found. Silence is trimmed at −35 dB; pitch is Mauch &
+    Dixon's pYIN (doi:10.1109/ICASSP.2014.6853678).
     """
     name = ClipName.parse(Path(path))
     sound, rate = audio.load(path)
@@ -60,11 +42,12 @@ def measure(path: str | Path) -> dict[str, float]:
     tenth, middle, ninetieth = (
         np.percentile(semitones, (10, 50, 90)) if voiced.any() else [np.nan] * 3
     )
+    level_db = 20 * np.log10(np.sqrt(np.mean(np.square(speech, dtype=np.float64))))
     untouched_db = voice.sentence_of(name.actor, name.statement).brightness_db
     return {
         "pitch_st": middle - 12 * np.log2(neutral_hz),
         "pitch_range_st": ninetieth - tenth,
-        "level_db": voice.level_db(speech) - voice.Studio().neutral_level_db,
+        "level_db": float(level_db) - voice.NEUTRAL_LEVEL_DB,
         "log2_rate": float(np.log2(neutral_s / (len(speech) / rate))),
         "tilt_db": voice.brightness_db(speech, rate) - untouched_db,
     }
@@ -73,19 +56,8 @@ def measure(path: str | Path) -> dict[str, float]:
 def asked_and_measured(clips: pd.DataFrame, seed: int, jobs: int | None = None) -> pd.DataFrame:
     """Set what was asked of each voice beside what is measured in its file.
 
-    Parameters
-    ----------
-    clips : DataFrame
-        What `ravdess.index` returned for a practice corpus.
-    seed : int
-        Of that corpus.
-    jobs : int, optional
-        Processes; one for each processor by default.
-
-    Returns
-    -------
-    DataFrame, shape (clips, 10)
-        Columns ``(quantity, "asked")`` and ``(quantity, "measured")``, one row a clip.
+    `clips` is what `ravdess.index` returned for a practice corpus, `seed` its seed. Returns
+    ``(clips, 10)``: columns ``(quantity, "asked")`` and ``(quantity, "measured")``, a row a clip.
     """
     names = [ClipName.parse(Path(path)) for path in clips["sound"]]
     asked = performance.draw(names, seed)[list(VOICE_QUANTITIES)]
@@ -99,15 +71,7 @@ def asked_and_measured(clips: pd.DataFrame, seed: int, jobs: int | None = None) 
 def rank_correlations(beside: pd.DataFrame) -> Mapping[str, float]:
     """Spearman's rank correlation of asked and measured, for each voice quantity.
 
-    Parameters
-    ----------
-    beside : DataFrame
-        What `asked_and_measured` returned.
-
-    Returns
-    -------
-    dict of str to float
-        −1 to 1; clips without a pitch are left out of its two correlations.
+    Clips without a pitch are left out of its two correlations.
     """
     return {
         quantity: float(
