@@ -359,7 +359,7 @@ def confusion_browser(predictions: pd.DataFrame, clips: pd.DataFrame) -> Explore
         "Choose a cell of the matrix: the true label, and the predicted one.",
         true=_choice("true", _EMOTION_CODES, int(true) + 1),
         predicted=_choice("predicted", _EMOTION_CODES, int(predicted) + 1),
-        number=_choice("clip", range(1, 11)),
+        number=_choice("clip", range(1, counts.max() + 1)),
     )
 
 

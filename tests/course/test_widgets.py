@@ -160,6 +160,10 @@ def test_the_confusion_browser_plays_a_clip_of_its_cell(
     certain[rows, (built.rows["emotion"] - 1).to_numpy()] = 0.0  # every decision is right
     predictions = metrics.by_clip(metrics.prediction_table(built, rows, certain))
     browser = widgets.confusion_browser(predictions, clips)
+    for number in browser.controls["number"].options:  # none shows what another showed
+        browser.controls["number"].value = number
+        assert f"Clip {number} of 8" in browser.shown.value
+    browser.controls["number"].value = 1
     browser.controls["true"].value = browser.controls["predicted"].value = 5
     assert "Predicted: angry (probability 1.00). Clip 1 of 8" in browser.shown.value
     browser.controls["predicted"].value = 3
