@@ -13,7 +13,7 @@ import size
 from media import store_of, table, write_clip
 from shown import NOTEBOOKS, cells, exercises
 
-from avlib import features
+from avlib import features, files
 from avlib.corpus import ravdess
 
 # The same examples on every machine, no time limit on a busy one, and nothing left on disk.
@@ -104,6 +104,7 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--all", action="store_true", help="run the slow tests, too")
+    parser.addoption("--json", type=Path, help="write the lessons in numbers here too")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -135,3 +136,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         lessons.loc["all"] = lessons.sum()
         terminalreporter.section("lessons in numbers")
         terminalreporter.write_line(lessons.to_string(na_rep="", float_format="%.0f"))
+        if path := terminalreporter.config.getoption("--json"):
+            lessons.index.name = "lesson"
+            files.save_json(path, {"rows": lessons.reset_index().to_dict("records")})

@@ -6,13 +6,14 @@ there is one.
 """
 
 import argparse
+from pathlib import Path
 from unittest import mock
 
 import numpy as np
 import pandas as pd
 import torch
 
-from avlib import course, features
+from avlib import course, features, files
 from avlib.corpus import ravdess
 from avlib.evaluation import metrics
 from avlib.learning import loaders, networks, splits, training
@@ -43,11 +44,14 @@ def accuracies(name: str, store: features.FeatureStore, device: torch.device | s
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here too")
+    options = parser.parse_args()
     in_bfloat16 = mock.patch.object(
         training, "bfloat16_on_gpu", lambda device: torch.autocast(device.type, torch.bfloat16)
     )
     recordings, device = store(), loaders.best_device()
-    table = {}
+    rows = []
     for name in NETWORKS:
         found = {"processor, float32": accuracies(name, recordings, "cpu")}
         with in_bfloat16:
@@ -55,16 +59,17 @@ def main() -> None:
         if device.type != "cpu":
             found[str(device)] = accuracies(name, recordings, device)
         wanted = found["processor, float32"].mean()
-        table[name] = {
-            how: f"{each.mean():.3f} ± {each.std(ddof=1):.3f} ({each.mean() - wanted:+.3f})"
+        rows += [
+            {
+                "network": name, "computed": how, "seeds": len(each), "accuracy": each.mean(),
+                "deviation of a seed": each.std(ddof=1), "less float32": each.mean() - wanted,
+            }
             for how, each in found.items()
-        }
-    print(f"{recordings.corpus}, actors apart, {len(SEEDS)} seeds: accuracy by clip, mean ±")
-    print("deviation of a seed (difference of the means from the first column)")
-    print(pd.DataFrame(table).T.to_string())
+        ]  # fmt: skip
+    print(pd.DataFrame(rows).round(3).to_string(index=False))
+    if options.json:
+        files.save_json(options.json, {"measured_on": recordings.corpus, "rows": rows})
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.parse_args()
     main()

@@ -16,10 +16,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from avlib import files
 from avlib.evaluation import metrics, runner
 from avlib.features import FeatureStore
 from avlib.learning import loaders, splits
 
+BOUNDS = ("accuracy from", "accuracy to")
 STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3, 1, 3)
 NETWORK_BESIDE = dict(zip(runner.REGRESSIONS, ("audio", "image", "balanced"), strict=True))
 
@@ -51,34 +53,36 @@ def regressions(store: FeatureStore, name: str, result: dict) -> dict[str, pd.Da
     return {how: pd.concat(each, ignore_index=True) for how, each in predictions.items()}
 
 
-def shown(value: float, between: tuple[float, float], sign: str = "") -> str:
-    return f"{value:{sign}.3f} ({between[0]:{sign}.3f} to {between[1]:{sign}.3f})"
-
-
-def main(folder: str, path: str) -> None:
-    store, result = FeatureStore.open(folder), json.loads(Path(path).read_text(encoding="utf-8"))
-    rows = {}
+def compare(store: FeatureStore, result: dict) -> list[dict[str, object]]:
+    """Each regression, and how far the network beside it is from it on the same clips."""
+    rows = []
     for name, network in NETWORK_BESIDE.items():
         runs = [r for r in result["runs"] if (r["network"], r["unit"]) == (network, "actor")]
         ours = pd.concat(
             [metrics.from_log_probabilities(run["predictions"]) for run in runs], ignore_index=True
         )
         for how, theirs in regressions(store, name, result).items():
-            gain = metrics.accuracy(ours) - metrics.accuracy(theirs)
-            rows[name, how] = {
-                "accuracy": shown(metrics.accuracy(theirs), metrics.interval(theirs)),
-                "the network beside it less this": shown(
-                    gain, metrics.interval(ours, than=theirs), "+"
-                ),
-            }
-    normalisation = result["normalisation"]
-    print(f"{store.corpus}, actors apart, {result['folds']} folds, standardised by {normalisation}")
-    print(pd.DataFrame(rows).T.to_string())
+            found, gain = metrics.summarise(theirs), metrics.difference(ours, theirs)
+            rows.append({
+                "who": f"{name}, {how}",
+                **{key: found[key] for key in ("accuracy", *BOUNDS)},
+                **{f"network less this{key[8:]}": gain[key] for key in ("accuracy", *BOUNDS)},
+            })  # fmt: skip
+    return rows
 
 
-if __name__ == "__main__":
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("store", help="of action units")
     parser.add_argument("result", help="what `run protocols … --json RESULT` wrote of it")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here too")
     options = parser.parse_args()
-    main(options.store, options.result)
+    store = FeatureStore.open(options.store)
+    rows = compare(store, json.loads(Path(options.result).read_text(encoding="utf-8")))
+    print(pd.DataFrame(rows).round(3).to_string(index=False))
+    if options.json:
+        files.save_json(options.json, {"measured_on": store.corpus, "rows": rows})
+
+
+if __name__ == "__main__":
+    main()

@@ -23,7 +23,7 @@ SIDES = ("train", "validation", "test")
 def by_unit(built: FeatureStore) -> dict[str, dict[str, object]]:
     """Table I of the corpus on disk under each unit."""
     return {
-        unit: experiments.table1(built, unit, BRIEF, progress=False)
+        unit: experiments.table1(built, unit, BRIEF, jobs=1, progress=False)
         for unit in ("pair", "clip", "take", "actor")
     }
 
@@ -62,7 +62,7 @@ def test_table1_says_what_it_was_measured_on(by_unit: dict[str, dict[str, object
 def test_the_same_run_twice_is_the_same_text(
     by_unit: dict[str, dict[str, object]], built: FeatureStore
 ) -> None:
-    again = experiments.table1(built, "actor", BRIEF, progress=False)
+    again = experiments.table1(built, "actor", BRIEF, jobs=1, progress=False)
     text = json.dumps(again, allow_nan=False)
     assert text == json.dumps(by_unit["actor"], allow_nan=False)
     assert json.loads(text) == again
@@ -99,7 +99,7 @@ def test_networks_are_not_lent_to_what_they_were_not_trained_for(
     other = store_of(easy.clips, np.zeros((len(easy.clips), 40, 9)), easy.pairs, 2)
     with pytest.raises(ValueError, match=r"fusion\.safetensors: trained with recipe"):
         experiments.trained("fusion", other)
-    result = experiments.table1(built, "actor", BRIEF, progress=False, weights_to=tmp_path)
+    result = experiments.table1(built, "actor", BRIEF, jobs=1, progress=False, weights_to=tmp_path)
     network, history = experiments.trained("image", built, tmp_path)
     image = next(run for run in result["runs"] if run["network"] == "image")
     assert training.digest(network) == image["weights"]
@@ -115,7 +115,7 @@ def test_another_seed_is_another_run(
     by_unit: dict[str, dict[str, object]], built: FeatureStore
 ) -> None:
     settings = Training(epochs=2, batch=32, seed=1)
-    other = experiments.table1(built, "clip", settings, progress=False)
+    other = experiments.table1(built, "clip", settings, jobs=1, progress=False)
     for found, before in zip(other["runs"], by_unit["clip"]["runs"], strict=True):
         assert found["weights"] != before["weights"]
         assert (found["unit"], found["seed"], before["seed"]) == ("clip", 1, 0)
@@ -141,7 +141,7 @@ def test_the_summary_sets_the_papers_numbers_beside_ours() -> None:
 def test_a_store_of_sound_alone_is_refused_with_the_way_out(easy: FeatureStore) -> None:
     heard = store_of(easy.clips, easy.mfcc, None, pairs_a_clip=6)
     with pytest.raises(ValueError, match=r"sound alone.*run audio"):
-        experiments.table1(heard, "actor", BRIEF, progress=False)
+        experiments.table1(heard, "actor", BRIEF, jobs=1, progress=False)
 
 
 @pytest.mark.parametrize("with_picture", [True, False])
@@ -193,7 +193,7 @@ def test_protocols_are_every_network_under_every_split_the_same_on_any_number_of
 
 
 def test_protocols_are_summed_up_over_actors_beside_the_majority(built: FeatureStore) -> None:
-    result = experiments.protocols(built, ("clip", "actor"), 3, BRIEF, jobs=2, progress=False)
+    result = experiments.protocols(built, ("clip", "actor"), 3, BRIEF, jobs=1, progress=False)
     table = experiments.table(result)
     assert table.index.to_list() == [
         (unit, name)
@@ -261,12 +261,12 @@ def test_folds_of_action_units_test_every_clip_and_meet_a_regression(
 
 def test_published_folds_test_their_actors(measured: FeatureStore) -> None:
     with pytest.warns(UserWarning, match="luna-jimenez: the rows lack 20"):
-        result = experiments.audio(measured, "actor", "luna-jimenez", BRIEF, progress=False)
+        result = experiments.audio(measured, "actor", "luna-jimenez", BRIEF, jobs=1, progress=False)
     tested = [run["sides"]["test"]["actors"] for run in result["runs"]]
     assert tested == [[2], [3], [1, 4]]
     assert result["folds"] == "luna-jimenez"
     with pytest.raises(ValueError, match=r"'luna-jimenez' keeps actors apart"):
-        experiments.audio(measured, "clip", "luna-jimenez", BRIEF, progress=False)
+        experiments.audio(measured, "clip", "luna-jimenez", BRIEF, jobs=1, progress=False)
 
 
 def test_auxiliary_losses_are_weighed_on_the_same_splits(

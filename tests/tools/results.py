@@ -1,0 +1,226 @@
+"""Measure, keep, and print: RESULTS.md and README's table are written from what is kept.
+
+``python tests/tools/results.py measure NAME … --data DIR --action-units FILE`` runs the commands of
+these measurements (all of them without a name) and keeps what they come to under
+``tests/benchmarks/measured``, with the commit, the machine and the date.
+``python tests/tools/results.py write`` prints all that is kept into RESULTS.md and README.md.
+Nobody types a number.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import pandas as pd
+
+from avlib import files
+from avlib.evaluation import experiments
+
+ROOT = Path(__file__).parents[2]
+MEASURED = ROOT / "tests" / "benchmarks" / "measured"
+PLACES = {"DIR": "data", "FILE": "action_units", "FILM": "film"}  # in commands → options here
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What stands under one heading: what it says, and the commands that its rows come from."""
+
+    title: str
+    about: str
+    commands: dict[str, str]  # what sets the rows of each apart → the command, which takes --json
+    prepare: tuple[str, ...] = ()  # commands before, which write into the folder TMP
+
+
+def read_measurements() -> dict[str, Measurement]:
+    """The measurements by name, as ``results.json`` beside this file lists them."""
+    listed = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
+    return {name: Measurement(**each) for name, each in listed.items()}
+
+
+def rows_of(result: dict) -> list[dict[str, object]]:
+    """The rows of what a command wrote: an instrument's own, or the table of an experiment."""
+    if "rows" in result and "runs" not in result:
+        return result["rows"]
+    if result.get("experiment") == "table1":
+        table = experiments.table1_beside_paper(result)
+        table.columns = [f"{what}, {side}" for what, side in table.columns]
+        table.index.name = "network"
+        return table.reset_index().to_dict("records")
+    table = experiments.table(result)
+    table.index.names = ["split by", "who"]
+    return table.reset_index().to_dict("records")
+
+
+def measure(name: str, what: Measurement, places: dict[str, Path | None]) -> None:
+    """Run the commands of one measurement, and keep the rows."""
+    rows, measured_on, seconds = [], set(), 0.0
+    with tempfile.TemporaryDirectory() as folder:
+        for place in what.prepare:
+            _run(place, places | {"TMP": Path(folder)})
+        for apart, command in what.commands.items():
+            result, begun = Path(folder) / "result.json", time.perf_counter()
+            _run(f"{command} --json {result}", places | {"TMP": Path(folder)})
+            seconds += time.perf_counter() - begun
+            found = json.loads(result.read_text("utf-8"))
+            measured_on.add(found.get("measured_on", "no recordings"))
+            own = {"setting": apart} if apart else {}
+            rows += [own | {k: _plain(v) for k, v in row.items()} for row in rows_of(found)]
+    files.save_json(
+        MEASURED / f"{name}.json",
+        {
+            "measured_on": sorted(measured_on),
+            "commands": list(what.commands.values()),
+            "prepared_by": list(what.prepare),
+            "commit": _said("git", "rev-parse", "--short", "HEAD"),
+            "changed_files": len(_said("git", "status", "--short", "avlib").splitlines()),
+            "date": datetime.date.today().isoformat(),
+            "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
+            f"Python {platform.python_version()}, torch {version('torch')}",
+            "seconds": round(seconds),
+            "rows": rows,
+        },
+    )
+
+
+def _run(command: str, places: dict[str, Path | None]) -> None:
+    words = shlex.split(command)
+    lacking = [word for word in words if word in places and places[word] is None]
+    if lacking:
+        raise SystemExit(f"{command}: say what {lacking[0]} is, by --{PLACES[lacking[0]]}")
+    words = [str(places.get(word, word)).replace("TMP", str(places["TMP"])) for word in words]
+    words[0] = sys.executable
+    print("$", command, flush=True)
+    subprocess.run(words, cwd=ROOT, check=True)
+
+
+def _said(*command: str) -> str:
+    return subprocess.check_output(command, cwd=ROOT, text=True).strip()
+
+
+def _plain(value: object) -> object:
+    """As JSON holds it: no NaN, and figures of six digits."""
+    if isinstance(value, float):
+        return None if pd.isna(value) else float(f"{value:.6g}")
+    return value
+
+
+def table(rows: list[dict[str, object]]) -> str:
+    """Rows as Markdown; a figure and its interval share a cell."""
+    columns = [name for name in dict.fromkeys(key for row in rows for key in row)]
+    columns = [name for name in columns if not re.search(r" (from|to)$", name)]
+    columns = [name for name in columns if any(row.get(name) is not None for row in rows)]
+    lines = ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
+    for row in rows:
+        lines.append("| " + " | ".join(cell(row, name) for name in columns) + " |")
+    return "\n".join(lines)
+
+
+def cell(row: dict[str, object], name: str) -> str:
+    """One figure, with its interval where it has one."""
+    value, low, high = (row.get(key) for key in (name, f"{name} from", f"{name} to"))
+    if value is None:
+        return ""
+    if low is None:
+        return f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+    sign = "+" if " less " in str(row.get("who", "")) + name else ""
+    return f"{value:{sign}.3f} ({low:{sign}.3f} to {high:{sign}.3f})"
+
+
+def section(name: str, what: Measurement) -> str:
+    """What RESULTS.md says of one measurement."""
+    path = MEASURED / f"{name}.json"
+    if not path.is_file():
+        return f"## {what.title}\n\nNot measured yet."
+    kept = json.loads(path.read_text("utf-8"))
+    commands = ", ".join(f"`{command}`" for command in (*kept["prepared_by"], *kept["commands"]))
+    changed = " with changes" if kept["changed_files"] else ""
+    told = (
+        f"Measured on {' and '.join(kept['measured_on'])} by {commands} ({kept['seconds']} s on "
+        f"{kept['machine']}; commit {kept['commit']}{changed}, {kept['date']})."
+    )
+    return "\n\n".join([f"## {what.title}", what.about, told, table(kept["rows"])])
+
+
+README_ROWS = {  # who in the table of `speakers` → what README calls it
+    "audio": "audio network",
+    "image": "face network (an MLP on action units)",
+    "balanced": "fusion network",
+    "regression on both": "regression on both",
+    "always the most frequent": "always the most frequent",
+}
+README_COLUMNS = {
+    "clips at random": ("by the training side", "clip"),
+    "actors kept apart": ("by the training side", "actor"),
+    "actors apart, normalised by each actor's own clips": ("by each actor's own clips", "actor"),
+}
+
+
+def readme_table() -> str:
+    """README's one table: accuracy by clip of known and of unseen speakers."""
+    kept = json.loads((MEASURED / "speakers.json").read_text("utf-8"))["rows"]
+    found = {(row["setting"], row["split by"], row["who"]): row for row in kept}
+    rows = [
+        {"": said}
+        | {title: cell(found[*where, who], "accuracy") for title, where in README_COLUMNS.items()}
+        for who, said in README_ROWS.items()
+    ]
+    return table(rows)
+
+
+def written() -> dict[Path, str]:
+    """RESULTS.md and README.md as they follow from what is kept."""
+    head = (
+        "# What was measured\n\nWritten by `python tests/tools/results.py write` from "
+        "[tests/benchmarks/measured](tests/benchmarks/measured); nobody types a number. DIR is a "
+        "folder of recordings, FILE a table of action units. Brackets hold 95 % intervals over "
+        "actors (Student's t over jackknifed actors); `a less b` is a paired difference on the "
+        "same clips, shown only where its interval leaves zero out. On a processor the same seed, "
+        "versions and machine give the same bits; on another machine the third digit can differ."
+    )
+    sections = [section(name, what) for name, what in read_measurements().items()]
+    readme = (ROOT / "README.md").read_text("utf-8")
+    marked = re.compile(r"(<!-- results -->\n).*?(\n<!-- end -->)", re.DOTALL)
+    return {
+        ROOT / "RESULTS.md": "\n\n".join([head, *sections]) + "\n",
+        ROOT / "README.md": marked.sub(lambda at: at[1] + readme_table() + at[2], readme),
+    }
+
+
+def main(arguments: list[str] | None = None) -> int:
+    known = read_measurements()
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("work", choices=["measure", "write", "check"])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(known))
+    parser.add_argument("--data", type=Path, help="recordings, DIR in the commands")
+    parser.add_argument("--action-units", type=Path, help="a table of them, FILE in the commands")
+    parser.add_argument("--film", type=Path, help="a real film, FILM in the commands")
+    options = parser.parse_args(arguments)
+    if unknown := [name for name in options.names if name not in known]:
+        parser.error(f"there is no measurement {unknown[0]!r}; choose from {', '.join(known)}")
+    if options.work == "measure":
+        places = {place: getattr(options, option) for place, option in PLACES.items()}
+        for name in options.names or known:
+            measure(name, known[name], places)
+    for path, text in written().items():
+        if options.work == "check" and path.read_text("utf-8") != text:
+            print(f"{path.name}: is not what `write` gives; run it")
+            return 1
+        path.write_text(text, "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
