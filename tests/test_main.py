@@ -64,6 +64,7 @@ def test_features_builds_a_store_and_says_its_shapes(
     assert "sound is 'sequence' and 'mean' was asked for" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_table1_is_printed_beside_the_papers_and_is_the_same_twice(
     corpus: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
@@ -281,6 +282,7 @@ def test_sound_alone_has_no_faces_for_table1(
     assert not data.exists()
 
 
+@pytest.mark.slow
 def test_lab_hands_data_and_this_very_avlib_to_its_kernels(corpus: Path, tmp_path: Path) -> None:
     """Though another avlib is installed, and the kernels run elsewhere."""
     jupyterlab, other = tmp_path / "jupyterlab", tmp_path / "avlib"

@@ -58,6 +58,7 @@ def open_it(path: Path) -> tuple[float, set[str]]:
     return time.monotonic() - begun, found
 
 
+@pytest.mark.slow
 def test_no_damage_ends_the_process_or_holds_it_up(damaged: Path) -> None:
     files = sorted(path for path in damaged.rglob("*") if path.suffix in (".wav", ".mp4"))
     assert len(files) == DAMAGED
@@ -68,6 +69,7 @@ def test_no_damage_ends_the_process_or_holds_it_up(damaged: Path) -> None:
     assert sum(bool(found) for _, found in results) > DAMAGED / 3
 
 
+@pytest.mark.slow
 def test_every_damage_is_reported_by_name(damaged: Path, whole: list[Path]) -> None:
     table = verify.verify(damaged, progress=False)
     changed = set(table.loc[table["finding"] == "changed", "file"])

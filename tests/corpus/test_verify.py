@@ -208,6 +208,7 @@ def test_the_command_says_what_to_mend(tmp_path: Path, capsys: pytest.CaptureFix
     assert "no wav or mp4 files" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_on_real_speech_it_finds_the_known_oddities_and_nothing_else(
     real_speech: Path, tmp_path: Path
 ) -> None:

@@ -122,6 +122,7 @@ def test_a_lesson_runs_on_a_fresh_kernel_and_its_copy_is_kept(tmp_path: Path) ->
     assert kept.cells[1].outputs[0].text == "42\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("long", [False, True])
 def test_a_kernel_is_spoken_to_in_private_wherever_a_name_is_short_enough(
     long: bool, tmp_path: Path

@@ -192,6 +192,7 @@ def test_protocols_are_every_network_under_every_split_the_same_on_any_number_of
         assert np.trace(counts) / tested["clips"] == pytest.approx(tested["clip_accuracy"])
 
 
+@pytest.mark.slow
 def test_protocols_are_summed_up_over_actors_beside_the_majority(built: FeatureStore) -> None:
     result = experiments.protocols(built, ("clip", "actor"), 3, BRIEF, jobs=1, progress=False)
     table = experiments.table(result)

@@ -60,6 +60,7 @@ def test_a_kept_run_that_was_changed_is_made_again(built: FeatureStore, tmp_path
         assert json.dumps(found) == json.dumps(wanted)
 
 
+@pytest.mark.slow
 def test_kept_runs_are_told_and_made_again_on_request_or_by_other_code(
     built: FeatureStore,
     tmp_path: Path,
@@ -94,6 +95,7 @@ def test_whoever_changes_a_network_changes_what_runs_are_kept_under(tmp_path: Pa
     assert done.stdout.strip() != runner._code()
 
 
+@pytest.mark.slow
 def test_runs_that_share_a_device_give_the_same_table(built: FeatureStore) -> None:
     wanted = experiments.protocols(built, ("clip", "actor"), 1, BRIEF, **QUIET)["runs"]
     plans = [

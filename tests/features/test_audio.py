@@ -43,6 +43,7 @@ def test_resampling_equals_kaiser_best(rate: int, target: int, seconds: float) -
     assert_like_resampy(chirp(seconds, rate), rate, target)
 
 
+@pytest.mark.slow
 def test_resampling_equals_kaiser_best_on_real_speech(real_speech: Path) -> None:
     with zipfile.ZipFile(real_speech) as archive:
         names = sorted(name for name in archive.namelist() if name.endswith(".wav"))

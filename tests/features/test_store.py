@@ -358,6 +358,7 @@ def test_a_recording_that_cannot_be_read_shares_its_features_with_none(
     assert (store.mfcc[0] != store.mfcc[1]).any()
 
 
+@pytest.mark.slow
 def test_a_dask_cluster_gives_what_one_process_gives(few: pd.DataFrame, tmp_path: Path) -> None:
     alone = contents(build(few, tmp_path / "alone", jobs=1))
     with (
@@ -771,6 +772,7 @@ def build_and_tell(clips: pd.DataFrame, folder: Path, told: Path, limit: int | N
 
 
 # Eight clips take 1.2 MB.
+@pytest.mark.slow
 @pytest.mark.parametrize("kilobytes", [8, 400, 800, 1100])
 def test_a_full_disk_is_reported_and_the_build_goes_on_when_there_is_room(
     few: pd.DataFrame, tmp_path: Path, small_disk: Callable[[int], Path], kilobytes: int
@@ -789,6 +791,7 @@ def test_a_full_disk_is_reported_and_the_build_goes_on_when_there_is_room(
     assert {path: path.stat().st_mtime_ns for path in done} == done  # not made again
 
 
+@pytest.mark.slow
 def test_a_file_size_limit_is_reported_like_a_full_disk(few: pd.DataFrame, tmp_path: Path) -> None:
     folder, told = tmp_path / "store", tmp_path / "error"
     assert in_another_process(build_and_tell, few, folder, told, 100_000) == 0

@@ -99,6 +99,7 @@ def decode_with_ffmpeg(path: Path) -> tuple[list[float], np.ndarray]:
     return [time - times[0] for time in times], frames
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not REAL_CLIPS, reason=f"needs the real recordings in {REAL / 'video'}")
 @pytest.mark.skipif(not shutil.which("ffprobe"), reason="needs ffmpeg as the second opinion")
 @pytest.mark.parametrize("path", REAL_CLIPS, ids=lambda path: path.stem)

@@ -76,6 +76,7 @@ def test_the_same_seed_gives_the_same_bytes_on_any_number_of_processes(
     assert not set(files(other).values()) & set(files(small).values())
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_where_it_stopped(small: Path, tmp_path: Path) -> None:
     folder = tmp_path / "killed"
     command = [sys.executable, "-c", WRITE, str(folder), *map(str, NAMES)]
@@ -165,6 +166,7 @@ def test_without_espeak_the_message_says_what_to_do_and_faces_still_work(
     assert np.abs(frames[0].astype(int) - frames[1]).max() > 60  # it rests, then it speaks
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_do_not_spoil_each_other(small: Path, tmp_path: Path) -> None:
     folder = tmp_path / "shared"
     command = [sys.executable, "-c", WRITE, str(folder), *map(str, NAMES)]
@@ -236,6 +238,7 @@ def test_an_action_unit_moves_its_part_of_the_face(unit: str, moved: slice, stil
     assert change[still].max() == 0
 
 
+@pytest.mark.slow
 def test_the_voice_does_what_it_was_asked(tmp_path: Path) -> None:
     """Rank correlations of what was asked and what pYIN and RMS find in the written wavs."""
     names = [
