@@ -2,12 +2,16 @@
 
 import signal
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from joblib import Parallel
 from tqdm.auto import tqdm
+
+# joblib replaces a worker that has grown by 300 MB, which pictures do, and warns each time.
+warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
 
 Task = tuple[Callable[..., object], tuple, dict]  # as `joblib.delayed` makes them
 

@@ -171,7 +171,7 @@ def table(result: dict[str, object]) -> pd.DataFrame:
             rows[unit, who] = {"runs": len(runs[who])} | metrics.summarise(predictions)
         first = next(iter(runs))
         common = [
-            metrics.majority(predictions, np.repeat(metrics.CODES, each["training"]))
+            metrics.majority(predictions, np.repeat(metrics.CODES, each["training_rows"]))
             for predictions, each in zip(tables[first], runs[first], strict=True)
         ]
         rows[unit, "always the most frequent"] = metrics.summarise(pd.concat(common))

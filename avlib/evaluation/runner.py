@@ -38,7 +38,7 @@ REGRESSIONS = {
 SIDES = ("train", "validation", "test")
 _RUN_FORM = {
     "network": str, "variant": str, "unit": str, "seed": int, "fold": int, "settings": dict,
-    "sides": dict, "training": list, "confusion": list, "predictions": dict, "history": list,
+    "sides": dict, "training_rows": list, "confusion": list, "predictions": dict, "history": list,
     "weights": str, "kept_as": str,
 }  # fmt: skip
 
@@ -78,7 +78,7 @@ def run(
 
     Returns the circumstances, ``compared`` (which networks `table` compares) and ``runs``: for each
     its ``network``, ``variant``, ``unit``, ``seed``, ``fold`` and ``settings``; ``sides`` (rows,
-    clips, actors, accuracy by pair and by clip, UAR of each); how many ``training`` rows each
+    clips, actors, accuracy by pair and by clip, UAR of each); how many ``training_rows`` each
     emotion has; of the test side the ``confusion`` by clip (true × predicted) and the
     ``predictions``, eight log-probabilities a clip; the ``history`` of `training.fit` and a digest
     of the ``weights``.
@@ -232,6 +232,7 @@ def _described(
     """What a run came to, as JSON holds it."""
     clips = metrics.by_clip(predictions["test"])
     logs = clips[metrics.LOG_COLUMNS].to_numpy().tolist()
+    emotions = store.rows["emotion"].iloc[split.train]
     return {
         "network": trial.network,
         "variant": trial.variant,
@@ -240,7 +241,7 @@ def _described(
         "fold": trial.fold,
         "settings": asdict(trial.settings),
         "sides": {side: accuracies(table) for side, table in predictions.items()},
-        "training": np.bincount(store.rows["emotion"].iloc[split.train], minlength=9)[1:].tolist(),
+        "training_rows": np.bincount(emotions, minlength=9)[1:].tolist(),
         "confusion": metrics.confusion(clips).to_numpy().tolist(),
         "predictions": dict(zip(clips["clip"], logs, strict=True)),
     }
