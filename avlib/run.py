@@ -136,6 +136,50 @@ def variants(
     _give(result, recipe, json)
 
 
+@command(app, goes_on=True)
+def ladder(
+    data: Data = None,
+    action_units: ActionUnits = None,
+    folds: Folds = "hicmae",
+    networks: flag("--networks", "small networks, and the fusion network of lesson 04") = False,
+    json: Json = None,
+) -> None:
+    """Better with unseen speakers, one change at a time."""
+    from avlib import course
+    from avlib.evaluation import ladder as steps
+    from avlib.features.recipe import Recipe
+
+    folder, parts = data or course.recordings(), _folds_of(folds)
+    clips, chosen = terminal.clips_and_recipe(folder, "voice", action_units, False)
+    if chosen.visual == "pairs" and clips["picture"].isna().all():
+        chosen = Recipe.preset("voice", "none")
+    store, mfccs = (
+        course.store(clips, Recipe.preset(name, chosen.visual)) for name in ("voice", "sequence")
+    )
+    result = steps.run(store, mfccs, parts, networks, keep=course.data_folder() / "runs")
+    save(json, result)
+    rows = [*result["rows"], *result["differences"]]
+    width = max(len(row["step"]) for row in rows)
+    say(
+        f"ladder, {_measured_on(result)}, {folds} folds of actors; by clip, 95 % intervals over "
+        f"actors. Look {result['looks']} at these actors. Listeners: "
+        f"{result['listeners']:.3f} from sound on all of RAVDESS, neutral and calm as one.",
+        f"{'step':{width}} known by  accuracy              UAR   calibration error",
+        *(_rung(row, width) for row in rows),
+    )
+
+
+def _rung(row: dict, width: int) -> str:
+    sign = "+" if " less " in row["step"] else ""
+    values = [format(row[name], f"{sign}.3f") for name in ("accuracy", "low", "high", "uar")]
+    error = row["calibration_error"]
+    sure = "" if error is None else f"{error:.3f}"
+    return (
+        f"{row['step']:{width}} {row['speaker_clips']!s:8}  "
+        f"{'{} ({} to {})'.format(*values[:3]):26}{values[3]:7}{sure}".rstrip()
+    )
+
+
 def _kept(folds: str | None, normalisation: str, fresh: bool) -> dict[str, object]:
     """What `protocols` and `variants` are told of folds, and of runs that are kept."""
     from avlib import course

@@ -40,7 +40,10 @@ def flag(name: str, help: str) -> object:
 
 
 Json = option(Path | None, "write the numbers here too", "FILE")
-RecipeName = option(Literal["paper", "sequence"], "the MFCCs' mean over time, or their sequence")
+RecipeName = option(
+    Literal["paper", "sequence", "voice"],
+    "the MFCCs' mean over time, their sequence, or the functionals of the voice",
+)
 ActionUnits = option(
     Path | None,
     "see faces by this table of action units instead of films (or a folder of what OpenFace "

@@ -281,7 +281,7 @@ def accuracies(predictions: pd.DataFrame) -> dict[str, object]:
     }
 
 
-def _circumstances(experiment: str, store: FeatureStore, trial: Trial) -> dict[str, object]:
+def circumstances(experiment: str, store: FeatureStore) -> dict[str, object]:
     """What a number means nothing without."""
     return {
         "experiment": experiment,
@@ -291,9 +291,14 @@ def _circumstances(experiment: str, store: FeatureStore, trial: Trial) -> dict[s
         "actors": sorted(int(actor) for actor in store.clips["actor"].unique()),
         "recipe": asdict(store.recipe),
         "recordings": store.header["recordings"],
+        "versions": {"avlib": __version__}
+        | {name: version(name) for name in ("torch", "numpy", "scikit-learn")},
+    }
+
+
+def _circumstances(experiment: str, store: FeatureStore, trial: Trial) -> dict[str, object]:
+    return circumstances(experiment, store) | {
         "training": asdict(trial.settings),
         "normalisation": trial.normalisation,
         "device": str(loaders.best_device()),
-        "versions": {"avlib": __version__}
-        | {name: version(name) for name in ("torch", "numpy", "scikit-learn")},
     }

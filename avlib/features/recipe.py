@@ -13,7 +13,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from avlib.features import audio, video
+from avlib.features import audio, functionals, video
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,9 @@ class Recipe:
     coefficients: int = 40  # MFCCs to keep
     hop: int = 512  # samples from one MFCC frame to the next
     analysis_window: int = 2048  # samples in one MFCC frame
-    sound: Literal["mean", "sequence"] = "mean"  # of the MFCCs over time, or all of them
+    # The MFCCs' mean over time, or all of them; or the functionals of the voice, which have
+    # settings of their own.
+    sound: Literal["mean", "sequence", "voice"] = "mean"
     sequence_seconds: float = 2.9  # s; a sequence is cut from the middle of the clip
     # Frame pairs; or, where films are not at hand, a vector of action units for each clip (see
     # action_units.join); or nothing, for sound alone.
@@ -46,7 +48,7 @@ class Recipe:
 
     @classmethod
     def preset(cls, name: str, visual: Literal["pairs", "vector", "none"] = "pairs") -> Recipe:
-        """The recipe called ``paper`` or ``sequence``; `ValueError` if there is none of that name.
+        """The recipe called ``paper``, ``sequence`` or ``voice``; `ValueError` if there is no such.
 
         >>> Recipe.preset("sequence").sequence_frames
         125
@@ -71,16 +73,21 @@ class Recipe:
         return round(self.pair_limit / self.pair_window)
 
 
-PRESETS = {"paper": Recipe(), "sequence": Recipe(sound="sequence")}
+PRESETS = {
+    "paper": Recipe(),
+    "sequence": Recipe(sound="sequence"),
+    "voice": Recipe(sound="voice"),
+}
 
 
 def clip_features(sound: Path, picture: Path | None, recipe: Recipe) -> dict[str, np.ndarray]:
     """Whatever a recipe computes of one clip, by name; a new kind of feature is one entry here.
 
-    ``mfcc`` as `clip_mfcc`, and ``pairs`` as `clip_pairs` where the recipe has them; raises as
-    these do.
+    ``mfcc`` as `clip_mfcc` or ``voice`` as `clip_voice`, and ``pairs`` as `clip_pairs` where the
+    recipe has them; raises as these do.
     """
-    found = {"mfcc": clip_mfcc(sound, recipe)}
+    heard = {"voice": clip_voice} if recipe.sound == "voice" else {"mfcc": clip_mfcc}
+    found = {name: compute(sound, recipe) for name, compute in heard.items()}
     if recipe.visual == "pairs":
         found["pairs"] = clip_pairs(picture, recipe)
     return found
@@ -113,6 +120,19 @@ def clip_mfcc(path: str | Path, recipe: Recipe) -> np.ndarray:
             f"{recipe.sequence_seconds} s; use a whole recording, or a shorter sequence_seconds"
         )
     return coefficients[:, spare // 2 : spare // 2 + recipe.sequence_frames]
+
+
+def clip_voice(path: str | Path, recipe: Recipe) -> np.ndarray:
+    """The functionals of one recording's voice, ``(len(functionals.described()),)`` float32.
+
+    Raises `ValueError` if the file cannot be read, or holds no voice.
+    """
+    sound, rate = audio.load(path)
+    try:
+        with _matrix_threads().limit(limits=1):
+            return functionals.compute(sound, rate)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 @lru_cache(maxsize=1)

@@ -25,6 +25,7 @@ from joblib import delayed
 
 from avlib import files, workers
 from avlib.corpus import ravdess, verify
+from avlib.features import functionals
 from avlib.features.recipe import Recipe, clip_features
 
 _HEADER = "header.json"  # with the table of clips: one file changes in one step, two would not
@@ -325,13 +326,14 @@ class FeatureStore:
     @cached_property
     def arrays(self) -> dict[str, np.ndarray]:
         """What the clips' files hold, joined in the order of the table; read-only."""
-        joined = {"mfcc": np.empty(self.shapes["mfcc"], np.float32)}
+        heard = "voice" if self.recipe.sound == "voice" else "mfcc"
+        joined = {heard: np.empty(self.shapes[heard], np.float32)}
         if self.recipe.visual == "pairs":
             joined["pairs"] = np.empty(self.shapes["pairs"], np.uint8)
         end = 0
         for number, (key, rows) in enumerate(self.clips[["key", "rows"]].itertuples(index=False)):
             found, end = _read(self.folder, key), end + rows
-            joined["mfcc"][number] = found["mfcc"]
+            joined[heard][number] = found[heard]
             if "pairs" in joined:
                 joined["pairs"][end - rows : end] = found["pairs"]
         for array in joined.values():
@@ -340,8 +342,18 @@ class FeatureStore:
 
     @property
     def mfcc(self) -> np.ndarray:
-        """``(clips, 40)`` or ``(clips, 40, frames)``, float32."""
+        """``(clips, 40)`` or ``(clips, 40, frames)``, float32; no store of voices has them."""
+        if self.recipe.sound == "voice":
+            raise ValueError(
+                f"{self.folder}: holds functionals of the voice, and these networks take MFCCs; "
+                "use the recipe `paper` or `sequence`, or `run ladder`"
+            )
         return self.arrays["mfcc"]
+
+    @property
+    def voice(self) -> np.ndarray | None:
+        """``(clips, functionals)`` float32, as `functionals.described` lists them; or None."""
+        return self.arrays.get("voice")
 
     @property
     def pairs(self) -> np.ndarray | None:
@@ -362,12 +374,13 @@ class FeatureStore:
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...] | None]:
-        """The shapes of `mfcc`, `pairs` and `vectors`, which no file need be read for."""
+        """The shapes of `mfcc`, `voice`, `pairs` and `vectors`, which no file need be read for."""
         recipe, size = self.recipe, self.recipe.frame_size
-        frames = () if recipe.sound == "mean" else (recipe.sequence_frames,)
-        pairs = (len(self.rows), size, 2 * size, 3)
+        frames = (recipe.sequence_frames,) if recipe.sound == "sequence" else ()
+        pairs, spoken = (len(self.rows), size, 2 * size, 3), recipe.sound == "voice"
         return {
-            "mfcc": (len(self.clips), recipe.coefficients, *frames),
+            "mfcc": None if spoken else (len(self.clips), recipe.coefficients, *frames),
+            "voice": (len(self.clips), len(functionals.described())) if spoken else None,
             "pairs": pairs if recipe.visual == "pairs" else None,
             "vectors": None if self.vectors is None else self.vectors.shape,
         }

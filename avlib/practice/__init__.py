@@ -14,12 +14,15 @@ from contextlib import suppress
 from itertools import product
 from pathlib import Path
 
+import lazy_loader
 from joblib import delayed
 
 from avlib import files, workers
 from avlib.corpus import manifest
 from avlib.corpus.ravdess import ACTORS, PRACTICE_MARK, ClipName, speech_names
 from avlib.practice import performance
+
+__getattr__, __dir__, _ = lazy_loader.attach(__name__, ["face", "media", "movement", "voice"])
 
 VERSION = 4  # of the corpus: another number, other bytes
 _SOURCE = "practice corpus"
