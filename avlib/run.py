@@ -141,12 +141,14 @@ def ladder(
     data: Data = None,
     action_units: ActionUnits = None,
     folds: Folds = "hicmae",
-    networks: flag("--networks", "small networks, and the fusion network of lesson 04") = False,
+    quick: flag("--quick", "without networks: a minute, not ten") = False,
+    weights: option(Path | None, "train on all actors, and write that recogniser", "DIR") = None,
     json: Json = None,
 ) -> None:
     """Better with unseen speakers, one change at a time."""
     from avlib import course
     from avlib.evaluation import ladder as steps
+    from avlib.evaluation import recogniser
     from avlib.features.recipe import Recipe
 
     folder, parts = data or course.recordings(), _folds_of(folds)
@@ -156,8 +158,12 @@ def ladder(
     store, mfccs = (
         course.store(clips, Recipe.preset(name, chosen.visual)) for name in ("voice", "sequence")
     )
-    result = steps.run(store, mfccs, parts, networks, keep=course.data_folder() / "runs")
+    if weights is not None:
+        weights.mkdir(parents=True, exist_ok=True)
+    result = steps.run(store, mfccs, parts, not quick, keep=course.data_folder() / "runs")
     save(json, result)
+    if weights is not None:
+        recogniser.ship(store, result, weights)
     rows = [*result["rows"], *result["differences"]]
     width = max(len(row["step"]) for row in rows)
     say(

@@ -3,5 +3,6 @@
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__, ["audit", "experiments", "ladder", "metrics", "plots", "runner", "scoring"]
+    __name__,
+    ["audit", "experiments", "ladder", "metrics", "plots", "recogniser", "runner", "scoring"],
 )

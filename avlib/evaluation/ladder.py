@@ -6,9 +6,10 @@ Of no lesson.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -24,59 +25,76 @@ from avlib.evaluation.runner import Trial
 from avlib.features import functionals
 from avlib.features.store import FeatureStore
 from avlib.learning import splits
-from avlib.learning.fusion import Features, JointFusion, LateFusion, ensemble
+from avlib.learning.classifiers import ensemble
+from avlib.learning.fusion import Features, JointFusion, LateFusion
 from avlib.learning.training import Training
 
 LISTENERS = 0.624  # of RAVDESS's clips, from sound, neutral and calm as one (its validation, S1)
 STRANGER, ALL = 0, "all"
 CURVE: tuple[int | str, ...] = (STRANGER, 1, 2, 5, 10, 20, ALL)
 DRAWS = 3  # times that the known clips are drawn
-CLOSEST = ("voice and face, late", "voice and face, joint")
+VOICE, LATE, JOINT = "the whole voice", "voice and face, late", "voice and face, joint"
+BEST = "discriminants and networks, late"
+SHIPPED = (VOICE, LATE, BEST)
+BY_NETWORKS = {"sound": "sound by networks", "face": "face by networks"}
+UNFAIR = "their proportions told (unfair)"
+DIFFERENCES = (
+    ("silence trimmed", "mean MFCCs of the clip"),
+    ("their spread added", "silence trimmed"),
+    ("pitch, loudness and time added", "their spread added"),
+    (VOICE, "pitch, loudness and time added"),
+    ("networks on the voice", VOICE),
+    (LATE, VOICE),
+    (LATE, JOINT),
+    ("networks on both, late", LATE),
+    (BEST, LATE),
+    (LATE, "fusion network of lesson 04"),
+    (BEST, "fusion network of lesson 04"),
+)
 
 
 @dataclass(frozen=True)
 class Rung:
-    """One step of the ladder: what is heard and seen, and what learns from it."""
+    """What is learned at once, and the steps of the ladder that it gives.
 
-    step: str
+    A step is some of the opinions, and how many clips its speakers are known by.
+    """
+
     features: Features
-    known: Sequence[int | str] = (STRANGER,)
+    steps: Mapping[str, tuple[Sequence[str], Sequence[int | str]]]
     joint: bool = False
-    networks: tuple[str, ...] = ()  # the modalities that an ensemble of networks learns
 
 
-def rungs(store: FeatureStore, networks: bool = False) -> list[Rung]:
-    """The ladder of a store by the recipe ``voice``; with `networks`, small ones beside it."""
+def rungs(store: FeatureStore, networks: bool = True) -> list[Rung]:
+    """The ladder of a store by the recipe ``voice``, with or without small networks."""
     heard, columns = store.voice, [each.name for each in functionals.described()]
 
-    def of(*groups: str) -> np.ndarray:
-        return heard[:, [any(name.startswith(g) for g in groups) for name in columns]]
+    def of(*groups: str) -> dict[str, np.ndarray]:
+        return {"sound": heard[:, [any(n.startswith(g) for g in groups) for n in columns]]}
 
     spread = ("mfcc mean", "mfcc deviation", "mfcc p10", "mfcc p90", "mfcc movement")
+    prosody = ("pitch", "loudness", "time")
     ladder = [
-        Rung("silence trimmed", {"sound": of("mfcc mean")}),
-        Rung("their spread added", {"sound": of(*spread)}),
-        Rung("pitch, loudness and time added", {"sound": of(*spread, "pitch", "loudness", "time")}),
-        Rung("the whole voice", {"sound": heard}, (STRANGER, 5, ALL)),
-    ]
-    if networks:
-        ladder.append(Rung("networks on the voice", {"sound": heard}, networks=("sound",)))
+        Rung(of("mfcc mean"), {"silence trimmed": (["sound"], [STRANGER])}),
+        Rung(of(*spread), {"their spread added": (["sound"], [STRANGER])}),
+        Rung(
+            of(*spread, *prosody), {"pitch, loudness and time added": (["sound"], [STRANGER])}
+        ),
+    ]  # fmt: skip
+    given, some, every = {"sound": heard}, (STRANGER, 5, ALL), (*CURVE, "neutral")
     face = faces(store)
-    if face is None:
-        return ladder
-    both = {"sound": heard, "face": face}
-    ladder += [
-        Rung("face alone", {"face": face}, (STRANGER, 5, ALL)),
-        Rung(CLOSEST[0], both, (*CURVE, "neutral")),
-        Rung(CLOSEST[1], both, (STRANGER, 5, ALL), joint=True),
-    ]
+    steps = {VOICE: (["sound"], some)}
+    if face is not None:
+        given |= {"face": face}
+        ladder.append(Rung(given, {JOINT: (["joint"], some)}, joint=True))
+        steps |= {"face alone": (["face"], some), LATE: (["sound", "face"], every)}
     if networks:
-        beside = both | {"sound by networks": heard, "face by networks": face}
-        ladder += [
-            Rung("networks on both, late", both, networks=("sound", "face")),
-            Rung("networks beside them", beside, (STRANGER, 5, ALL), networks=tuple(beside)[2:]),
-        ]
-    return ladder
+        given = given | {BY_NETWORKS[name]: clips for name, clips in given.items()}
+        steps["networks on the voice"] = ([BY_NETWORKS["sound"]], some)
+        if face is not None:
+            steps["networks on both, late"] = (list(BY_NETWORKS.values()), some)
+            steps[BEST] = (list(given), every)
+    return [*ladder, Rung(given, steps)]
 
 
 def faces(store: FeatureStore) -> np.ndarray | None:
@@ -98,7 +116,7 @@ def run(
     store: FeatureStore,
     mfccs: FeatureStore,
     folds: int | str = "hicmae",
-    networks: bool = False,
+    networks: bool = True,
     jobs: int | None = None,
     progress: bool = True,
     keep: Path | None = None,
@@ -110,45 +128,51 @@ def run(
 
     Returns the circumstances, ``looks`` (how many there were, this one with it), ``listeners``,
     ``rows`` and ``differences`` (paired), each with ``step``, ``speaker_clips``, ``accuracy``,
-    its 95 % interval over actors ``low`` to ``high``, ``uar`` and ``calibration_error``; and of the
-    best step for strangers ``recall`` by emotion and ``accuracy_of_actor``.
+    its 95 % interval over actors ``low`` to ``high``, ``uar`` and ``calibration_error``; and ``of``
+    the steps that may be shipped, for strangers, ``recall`` by emotion and ``accuracy_of_actor``.
     """
     tested = [
         np.unique(store.rows["actor"].iloc[split.test]).tolist()
         for split in splits.cuts(store.rows, "actor", folds, seed=0)
     ]
-    means = Rung("mean MFCCs of the clip", {"sound": mfccs.mfcc.mean(axis=2)})
-    ladder = [means, *rungs(store, networks)]
+    means = {"sound": mfccs.mfcc.mean(axis=2)}
+    first = Rung(means, {"mean MFCCs of the clip": (["sound"], [STRANGER])})
+    ladder = [first, *rungs(store, networks)]
     known = store.clips[["clip", "actor", "emotion"]]
-    tasks = [delayed(_climb)(rung, known, actors) for rung in ladder for actors in tested]
+    # The longest first, so that no core waits long for the last one.
+    tasks = [delayed(_climb)(rung, known, actors) for rung in ladder[::-1] for actors in tested]
     found = workers.results(tasks, jobs, "ladder", "fold", progress, ordered=True)
     tables: dict[tuple[str, int | str], list[pd.DataFrame]] = {}
-    for (rung, _), by_known in zip(((r, a) for r in ladder for a in tested), found, strict=True):
-        for clips, table in by_known.items():
-            tables.setdefault((rung.step, clips), []).append(table)
-    pooled = {place: pd.concat(each, ignore_index=True) for place, each in tables.items()}
-    if (CLOSEST[0], STRANGER) in pooled:
-        place = ("their proportions told (unfair)", STRANGER)
-        pooled[place] = with_proportions(pooled[CLOSEST[0], STRANGER])
+    for by_step in found:
+        for place, table in by_step.items():
+            tables.setdefault(place, []).append(table)
+    pooled = {
+        (step, clips): pd.concat(tables[step, clips], ignore_index=True)
+        for rung in ladder
+        for step, (_, numbers) in rung.steps.items()
+        for clips in numbers
+    }
+    if (LATE, STRANGER) in pooled:
+        closest = BEST if networks else LATE
+        pooled[UNFAIR, STRANGER] = with_proportions(pooled[closest, STRANGER])
     if networks and store.image_shape is not None:
         pooled["fusion network of lesson 04", STRANGER] = _lesson_04(
             mfccs, folds, jobs=jobs, progress=progress, keep=keep
         )
-    best = pooled.get((CLOSEST[0], STRANGER), pooled["the whole voice", STRANGER])
     result = runner.circumstances("ladder", store) | {
         "folds": folds,
         "listeners": LISTENERS,
         "rows": [_row(place, metrics.summarise(table)) for place, table in pooled.items()],
         "differences": _differences(pooled),
-        "recall": metrics.accuracy_by(best, "label")["accuracy"].to_dict(),
-        "accuracy_of_actor": {
-            str(actor): share for actor, share in metrics.accuracy_by(best)["accuracy"].items()
-        },
+        "of": {step: _of(pooled[step, STRANGER]) for step in SHIPPED if (step, STRANGER) in pooled},
     }
     return result | {"looks": _looked(keep, result)}
 
 
-def _climb(rung: Rung, known: pd.DataFrame, actors: Sequence[int]) -> dict[int | str, pd.DataFrame]:
+Tables = dict[tuple[str, int | str], pd.DataFrame]
+
+
+def _climb(rung: Rung, known: pd.DataFrame, actors: Sequence[int]) -> Tables:
     """Learn from the other actors, and predict these: strangers, or known by some clips."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -159,28 +183,27 @@ def _climb(rung: Rung, known: pd.DataFrame, actors: Sequence[int]) -> dict[int |
         torch.set_num_threads(threads)
 
 
-def _tested(
-    rung: Rung, known: pd.DataFrame, actors: Sequence[int]
-) -> dict[int | str, pd.DataFrame]:
+def _tested(rung: Rung, known: pd.DataFrame, actors: Sequence[int]) -> Tables:
     emotion, speaker = known["emotion"].to_numpy(), known["actor"].to_numpy()
     train = np.flatnonzero(~np.isin(speaker, actors))
-    model = JointFusion() if rung.joint else LateFusion(dict.fromkeys(rung.networks, ensemble))
+    by_networks = {name: ensemble for name in BY_NETWORKS.values() if name in rung.features}
+    model = JointFusion() if rung.joint else LateFusion(by_networks)
     model.fit(_rows(rung.features, train), emotion[train], speaker[train])
-    found: dict[int | str, list[pd.DataFrame]] = {clips: [] for clips in rung.known}
-    for actor in actors:
-        own = np.flatnonzero(speaker == actor)
-        for clips in rung.known:
+    found: dict[tuple[str, int | str], list[pd.DataFrame]] = {}
+    for step, (names, numbers) in rung.steps.items():
+        part = model if rung.joint else model.only(*names)
+        for actor, clips in product(actors, numbers):
+            own = np.flatnonzero(speaker == actor)
             for draw in range(DRAWS if clips in CURVE[1:-1] else 1):
                 some = _known_clips(clips, own, emotion[own] == 1, [actor, draw])
                 asked = own if clips in (STRANGER, ALL) else np.setdiff1d(own, some)
-                logs = model.log_posteriors(
+                logs = part.log_posteriors(
                     _rows(rung.features, asked), _rows(rung.features, some) if len(some) else None
                 )
                 table = known.iloc[asked].rename(columns={"emotion": "label"})
-                found[clips].append(
-                    table.assign(**dict(zip(metrics.LOG_COLUMNS, logs.T, strict=True)))
-                )
-    return {clips: pd.concat(each, ignore_index=True) for clips, each in found.items()}
+                each = table.assign(**dict(zip(metrics.LOG_COLUMNS, logs.T, strict=True)))
+                found.setdefault((step, clips), []).append(each)
+    return {place: pd.concat(each, ignore_index=True) for place, each in found.items()}
 
 
 def _known_clips(
@@ -229,6 +252,15 @@ def _lesson_04(mfccs: FeatureStore, folds: int | str, **how: object) -> pd.DataF
     )
 
 
+def _of(predictions: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """What share was right of each emotion, and of each actor."""
+    by_actor = metrics.accuracy_by(predictions)["accuracy"]
+    return {
+        "recall": metrics.accuracy_by(predictions, "label")["accuracy"].to_dict(),
+        "accuracy_of_actor": {str(actor): share for actor, share in by_actor.items()},
+    }
+
+
 def _row(place: tuple[str, int | str], found: dict[str, float]) -> dict[str, object]:
     step, clips = place
     return {
@@ -242,26 +274,14 @@ def _row(place: tuple[str, int | str], found: dict[str, float]) -> dict[str, obj
     }
 
 
-def _differences(pooled: dict[tuple[str, int | str], pd.DataFrame]) -> list[dict[str, object]]:
+def _differences(pooled: Tables) -> list[dict[str, object]]:
     """What each step adds to the one before it for a stranger, and what the others add to late."""
-    compared = [
-        ("silence trimmed", "mean MFCCs of the clip"),
-        ("their spread added", "silence trimmed"),
-        ("pitch, loudness and time added", "their spread added"),
-        ("the whole voice", "pitch, loudness and time added"),
-        ("networks on the voice", "the whole voice"),
-        (CLOSEST[0], "the whole voice"),
-        (CLOSEST[0], CLOSEST[1]),
-        ("networks on both, late", CLOSEST[0]),
-        ("networks beside them", CLOSEST[0]),
-        (CLOSEST[0], "fusion network of lesson 04"),
-    ]
     return [
         _row(
             (f"{step} less {than}", STRANGER),
             metrics.difference(pooled[step, STRANGER], pooled[than, STRANGER]),
         )
-        for step, than in compared
+        for step, than in DIFFERENCES
         if (step, STRANGER) in pooled and (than, STRANGER) in pooled
     ]
 

@@ -3,5 +3,5 @@
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__, ["fusion", "loaders", "networks", "speakers", "splits", "training"]
+    __name__, ["classifiers", "fusion", "loaders", "networks", "speakers", "splits", "training"]
 )

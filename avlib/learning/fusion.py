@@ -1,4 +1,4 @@
-"""Models as small as the data: shrinkage discriminants, small networks, and their late fusion.
+"""Late fusion: an opinion for each modality, and their weighted sum.
 
 Of no lesson.
 """
@@ -13,10 +13,8 @@ import numpy as np
 import torch
 from scipy.optimize import minimize
 from scipy.special import log_softmax
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from torch import nn
-from torch.nn import functional
 
+from avlib.learning.classifiers import Ensemble, Linear, discriminant
 from avlib.learning.networks import CLASSES
 from avlib.learning.speakers import SpeakerNormalisation
 from avlib.learning.training import load_weights, save_weights
@@ -26,97 +24,6 @@ _LEARNED = ("mean", "deviation", "doubt")  # of a normalisation, from training s
 KNOWN = (0, 1, 2, 5, 10, 20, 60)  # clips of a speaker; weights are fitted for each
 SHRINKAGES = (0.02, 0.1, 0.3, 0.5, 0.7)
 INNER_FOLDS = 4
-
-
-@dataclass(frozen=True)
-class Linear:
-    """A linear classifier: logits are ``features @ coefficients.T + intercept``."""
-
-    coefficients: np.ndarray  # (8, features)
-    intercept: np.ndarray  # (8,)
-
-    def log_posteriors(self, features: np.ndarray) -> np.ndarray:
-        """The log-probability of each emotion, ``(clips, 8)``."""
-        return log_softmax(features @ self.coefficients.T + self.intercept, axis=1)
-
-
-def discriminant(features: np.ndarray, emotion: np.ndarray, shrinkage: float) -> Linear:
-    """Linear discriminant analysis whose covariance is shrunk toward that of unrelated features.
-
-    With more features than clips the covariance of the clips at hand holds much that is chance.
-    `shrinkage`, 0 to 1, is how much of it is not believed. `emotion` holds codes, 1–8, and every
-    code must occur. Source: Ledoit and Wolf 2004, doi:10.1016/S0047-259X(03)00096-4.
-
-    >>> rng = np.random.default_rng(0)
-    >>> emotion = np.repeat(np.arange(1, 9), 20)
-    >>> seen = np.eye(8)[emotion - 1] + rng.normal(0, 0.2, (160, 8))
-    >>> found = discriminant(seen, emotion, 0.5).log_posteriors(seen).argmax(axis=1) + 1
-    >>> bool((found == emotion).mean() > 0.95)
-    True
-    """
-    if missing := sorted({*range(1, CLASSES + 1)} - {*emotion.tolist()}):
-        raise ValueError(f"emotion: no clip of {missing} to learn from; add recordings")
-    found = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage).fit(features, emotion)
-    return Linear(found.coef_, found.intercept_)
-
-
-@dataclass(frozen=True)
-class Ensemble:
-    """Small networks that differ in their seeds alone; their probabilities are averaged."""
-
-    networks: tuple[nn.Module, ...]
-
-    def log_posteriors(self, features: np.ndarray) -> np.ndarray:
-        """The log-probability of each emotion, ``(clips, 8)``."""
-        given = torch.as_tensor(features, dtype=torch.float32)
-        with torch.inference_mode():
-            found = [functional.softmax(network(given), dim=1) for network in self.networks]
-        return torch.stack(found).mean(dim=0).clamp_min(1e-9).log().double().numpy()
-
-
-def ensemble(
-    features: np.ndarray,
-    emotion: np.ndarray,
-    shrinkage: float = 0.0,
-    seeds: int = 5,
-    hidden: int = 64,
-    epochs: int = 120,
-) -> Ensemble:
-    """Train networks of one hidden layer on vectors, with every brake that few clips call for.
-
-    Dropout on the features (0.3) and on the hidden layer (0.5), weight decay (0.1), mixup (Zhang
-    et al. 2018, arXiv:1710.09412), label smoothing (0.1), one cycle of the learning rate.
-    `shrinkage` is there to be called as `discriminant` is, and does nothing.
-    """
-    given = torch.as_tensor(features, dtype=torch.float32)
-    smooth = functional.one_hot(torch.as_tensor(emotion - 1), CLASSES) * 0.9 + 0.1 / CLASSES
-    return Ensemble(tuple(_network(given, smooth, s, hidden, epochs) for s in range(seeds)))
-
-
-def _network(
-    given: torch.Tensor, wanted: torch.Tensor, seed: int, hidden: int, epochs: int
-) -> nn.Module:
-    with torch.random.fork_rng(devices=[]):  # PyTorch's own random state is left as it was
-        torch.manual_seed(seed)
-        network = nn.Sequential(
-            nn.Dropout(0.3), nn.Linear(given.shape[1], hidden), nn.ReLU(),
-            nn.Dropout(0.5), nn.Linear(hidden, CLASSES),
-        )  # fmt: skip
-        optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.1)
-        steps = epochs * -(-len(given) // 64)
-        pace = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps)
-        beta = torch.distributions.Beta(0.4, 0.4)
-        for _ in range(epochs):
-            for rows in torch.randperm(len(given)).split(64):
-                others, share = rows[torch.randperm(len(rows))], beta.sample()
-                mixed = share * given[rows] + (1 - share) * given[others]
-                target = share * wanted[rows] + (1 - share) * wanted[others]
-                loss = functional.cross_entropy(network(mixed), target)
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-                pace.step()
-    return network.eval()
 
 
 Learner = Callable[[np.ndarray, np.ndarray, float], Linear | Ensemble]
@@ -149,7 +56,7 @@ class LateFusion:
         self.normalisations = {
             name: SpeakerNormalisation().fit(clips, speakers) for name, clips in given.items()
         }
-        self.chosen, self.models, held_out = {}, {}, []
+        self.chosen, self.models, self.held_out, self.truth = {}, {}, {}, emotion
         for name, clips in given.items():
             learner = self.learners.get(name, discriminant)
             inner = list(_inner(clips, speakers))
@@ -158,11 +65,25 @@ class LateFusion:
                 learned = self.normalisations[name].of_training(clips, speakers, known)
                 self.chosen[name, known] = chosen
                 self.models[name, known] = learner(learned, emotion, chosen)
-            held_out.append(self._held_out(name, inner, emotion, speakers))
+            self.held_out[name] = self._held_out(name, inner, emotion, speakers)
+        return self._weigh()
+
+    def _weigh(self) -> LateFusion:
+        """Fit the weights, for each number of clips that a speaker may be known by."""
         self.weights = {
-            known: fusion_weights([logs[known] for logs in held_out], emotion) for known in KNOWN
+            known: fusion_weights([logs[known] for logs in self.held_out.values()], self.truth)
+            for known in KNOWN
         }
         return self
+
+    def only(self, *names: str) -> LateFusion:
+        """The fusion of some of the opinions that `fit` has learned, with weights of their own."""
+        part = LateFusion()
+        part.held_out = {name: self.held_out[name] for name in names}
+        part.normalisations = {name: self.normalisations[name] for name in names}
+        part.models = {place: each for place, each in self.models.items() if place[0] in names}
+        part.truth = self.truth
+        return part._weigh()
 
     def _held_out(
         self, name: str, inner: Sequence[_Inner], emotion: np.ndarray, speakers: np.ndarray
@@ -191,12 +112,12 @@ class LateFusion:
         count = len(next(iter(own.values()))) if own else 0
         weights = self.weights[max(k for k in KNOWN if k <= count)]
         total = 0.0
-        for weight, (name, clips) in zip(weights, given.items(), strict=True):
-            normalisation = self.normalisations[name].forget()
+        for weight, (name, learned) in zip(weights, self.normalisations.items(), strict=True):
+            normalisation = learned.forget()
             if own:
                 normalisation.partial_fit(own[name])
-            model = self.models[name, count > 0]
-            total = total + weight * model.log_posteriors(normalisation.transform(clips))
+            normalised = normalisation.transform(given[name])
+            total = total + weight * self.models[name, count > 0].log_posteriors(normalised)
         return log_softmax(total, axis=1)
 
 
@@ -214,14 +135,15 @@ def fusion_weights(opinions: Sequence[np.ndarray], emotion: np.ndarray) -> np.nd
     The weights, 0.02 to 5, make the mean log-probability of the truth highest once the weighted sum
     is scaled to probabilities. The problem is convex: there is one best answer.
     """
-    truth = np.arange(len(emotion)), emotion - 1
-    stacked = np.stack(opinions)
+    stacked, start = np.stack(opinions), np.full(len(opinions), 0.5)
+    bounds = [(0.02, 5)] * len(opinions)
+    return minimize(_surprise, start, (stacked, emotion), "L-BFGS-B", bounds=bounds).x
 
-    def surprise(weights: np.ndarray) -> float:
-        return -log_softmax(np.tensordot(weights, stacked, 1), axis=1)[truth].mean()
 
-    start = np.full(len(opinions), 0.5)
-    return minimize(surprise, start, method="L-BFGS-B", bounds=[(0.02, 5)] * len(opinions)).x
+def _surprise(weights: np.ndarray, opinions: np.ndarray, emotion: np.ndarray) -> float:
+    """The mean log-probability that a weighted sum of opinions gives the truth, times −1."""
+    logs = log_softmax(np.tensordot(weights, opinions, 1), axis=1)
+    return -logs[np.arange(len(emotion)), emotion - 1].mean()
 
 
 @dataclass(frozen=True)
@@ -255,32 +177,38 @@ def _inner(clips: np.ndarray, speakers: np.ndarray) -> Iterator[_Inner]:
 
 
 def _choose(inner: Sequence[_Inner], emotion: np.ndarray, known: bool) -> float:
-    """The shrinkage that is right most often about training speakers who are held out."""
-    right = dict.fromkeys(SHRINKAGES, 0)
+    """The shrinkage that makes the truth about held-out training speakers most likely.
+
+    How likely, rather than how often right, is the finer measure where clips are few; each is
+    asked at its own best weight, which late fusion will give it.
+    """
+    asked: dict[float, list[np.ndarray]] = {shrinkage: [] for shrinkage in SHRINKAGES}
+    truth = []
     for fold in inner:
         learned, speakers = fold.learned(known), fold.speakers[fold.test]
         each = [fold.test[speakers == speaker] for speaker in np.unique(speakers)]
-        asked = np.concatenate([fold.asked(own, own if known else own[:0]) for own in each])
-        truth = emotion[np.concatenate(each)]
-        for shrinkage in SHRINKAGES:
-            logs = discriminant(learned, emotion[fold.train], shrinkage).log_posteriors(asked)
-            right[shrinkage] += int((logs.argmax(axis=1) + 1 == truth).sum())
-    return max(right, key=right.get)
+        normalised = np.concatenate([fold.asked(own, own if known else own[:0]) for own in each])
+        truth.append(emotion[np.concatenate(each)])
+        for shrinkage, logs in asked.items():
+            model = discriminant(learned, emotion[fold.train], shrinkage)
+            logs.append(model.log_posteriors(normalised))
+    labels = np.concatenate(truth)
+
+    def surprise(shrinkage: float) -> float:
+        opinion = [np.concatenate(asked[shrinkage])]
+        return _surprise(fusion_weights(opinion, labels), np.stack(opinion), labels)
+
+    return min(SHRINKAGES, key=surprise)
 
 
 def save(model: LateFusion, path: Path, header: Mapping[str, object]) -> None:
-    """Write a fusion of linear classifiers as safetensors, with a header in JSON, whole or not.
+    """Write a fusion as safetensors, with a header in JSON, whole or not at all.
 
-    Raises ValueError for one that holds networks, and OSError that names the file.
+    Raises OSError that names the file if it cannot be written.
     """
-    tensors = {}
-    for (name, known), linear in model.models.items():
-        if not isinstance(linear, Linear):
-            raise ValueError(f"{name}: only linear classifiers are kept, no networks")
-        tensors |= {
-            f"{name}/{known:d}/coefficients": linear.coefficients,
-            f"{name}/{known:d}/intercept": linear.intercept,
-        }
+    tensors: dict[str, np.ndarray] = {}
+    for (name, known), classifier in model.models.items():
+        tensors |= {f"{name}/{known:d}/{k}": array for k, array in classifier.arrays().items()}
     for name, normalisation in model.normalisations.items():
         own = normalisation.forget()
         tensors |= {f"{name}/{part}": getattr(own, part) for part in _LEARNED}
@@ -309,6 +237,8 @@ def load(path: str | Path) -> tuple[LateFusion, dict[str, object]]:
             setattr(normalisation, part, arrays[f"{name}/{part}"])
         model.normalisations[name] = normalisation.forget()
         for known in (False, True):
-            parts = (f"{name}/{known:d}/{part}" for part in ("coefficients", "intercept"))
-            model.models[name, known] = Linear(*(arrays[part] for part in parts))
+            start = f"{name}/{known:d}/"
+            own = {k.removeprefix(start): a for k, a in arrays.items() if k.startswith(start)}
+            kind = Linear if "intercept" in own else Ensemble
+            model.models[name, known] = kind.of(own)
     return model, header

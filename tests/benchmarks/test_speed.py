@@ -2,6 +2,7 @@
 
 import json
 import re
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,15 @@ def test_the_reference_of_sound_gives_our_numbers(tmp_path: Path) -> None:
     (row,) = speed.sound(files, repeats=1)
     assert float(row.same.split()[0]) < 0.05
     assert row.ratio == pytest.approx(row.reference / row.ours)
+
+
+def test_voices_are_followed_beside_another_tracker(real_speech: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(real_speech) as archive:
+        names = sorted(name for name in archive.namelist() if name.endswith(".wav"))[:2]
+        paths = [Path(archive.extract(name, tmp_path)) for name in names]
+    followed, *others = speed.voice(paths, repeats=1)
+    assert float(followed.same.split()[0]) > 0.8
+    assert all(row.ours > 0 for row in others)
 
 
 def test_the_reference_of_pictures_shows_our_frames(tmp_path: Path) -> None:

@@ -50,6 +50,10 @@ def read_measurements() -> dict[str, Measurement]:
 
 def rows_of(result: dict) -> list[dict[str, object]]:
     """The rows of what a command wrote: an instrument's own, or the table of an experiment."""
+    if result.get("experiment") == "ladder":
+        rows = [*result["rows"], *result["differences"]]
+        names = {"low": "accuracy from", "high": "accuracy to", "uar": "UAR"}
+        return [{names.get(k, k).replace("_", " "): v for k, v in row.items()} for row in rows]
     if "rows" in result and "runs" not in result:
         return result["rows"]
     if result.get("experiment") == "table1":
@@ -64,7 +68,7 @@ def rows_of(result: dict) -> list[dict[str, object]]:
 
 def measure(name: str, what: Measurement, places: dict[str, Path | None]) -> None:
     """Run the commands of one measurement, and keep the rows."""
-    rows, measured_on, seconds = [], set(), 0.0
+    rows, measured_on, looks, seconds = [], set(), 0, 0.0
     with tempfile.TemporaryDirectory() as folder:
         for place in what.prepare:
             _run(place, places | {"TMP": Path(folder)})
@@ -74,6 +78,7 @@ def measure(name: str, what: Measurement, places: dict[str, Path | None]) -> Non
             seconds += time.perf_counter() - begun
             found = json.loads(result.read_text("utf-8"))
             measured_on.add(found.get("measured_on", "no recordings"))
+            looks += found.get("looks", 0)
             own = {"setting": apart} if apart else {}
             rows += [own | {k: _plain(v) for k, v in row.items()} for row in rows_of(found)]
     files.save_json(
@@ -88,6 +93,7 @@ def measure(name: str, what: Measurement, places: dict[str, Path | None]) -> Non
             "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
             f"Python {platform.python_version()}, torch {version('torch')}",
             "seconds": round(seconds),
+            "looks": looks or None,
             "rows": rows,
         },
     )
@@ -133,7 +139,7 @@ def cell(row: dict[str, object], name: str) -> str:
         return ""
     if low is None:
         return f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
-    sign = "+" if " less " in str(row.get("who", "")) + name else ""
+    sign = "+" if " less " in f"{row.get('who')} {row.get('step')} {name}" else ""
     return f"{value:{sign}.3f} ({low:{sign}.3f} to {high:{sign}.3f})"
 
 
@@ -145,9 +151,10 @@ def section(name: str, what: Measurement) -> str:
     kept = json.loads(path.read_text("utf-8"))
     commands = ", ".join(f"`{command}`" for command in (*kept["prepared_by"], *kept["commands"]))
     changed = " with changes" if kept["changed_files"] else ""
+    looks = f" Look {kept['looks']} at these test actors." if kept["looks"] else ""
     told = (
         f"Measured on {' and '.join(kept['measured_on'])} by {commands} ({kept['seconds']} s on "
-        f"{kept['machine']}; commit {kept['commit']}{changed}, {kept['date']})."
+        f"{kept['machine']}; commit {kept['commit']}{changed}, {kept['date']}).{looks}"
     )
     return "\n\n".join([f"## {what.title}", what.about, told, table(kept["rows"])])
 
@@ -166,6 +173,14 @@ README_COLUMNS = {
 }
 
 
+README_LADDER = {  # step of `ladder` → what README calls it
+    "the whole voice": "lesson 09: voice, by functionals",
+    "face alone": "lesson 09: face, by action units",
+    "discriminants and networks, late": "lesson 09: both, fused late",
+}
+README_KNOWN = dict(zip((0, "all"), list(README_COLUMNS)[1:], strict=True))  # clips → column
+
+
 def readme_table() -> str:
     """README's one table: accuracy by clip of known and of unseen speakers."""
     kept = json.loads((MEASURED / "speakers.json").read_text("utf-8"))["rows"]
@@ -174,6 +189,13 @@ def readme_table() -> str:
         {"": said}
         | {title: cell(found[*where, who], "accuracy") for title, where in README_COLUMNS.items()}
         for who, said in README_ROWS.items()
+    ]
+    climbed = json.loads((MEASURED / "ladder.json").read_text("utf-8"))["rows"]
+    rungs = {(row["step"], row["speaker clips"]): row for row in climbed}
+    rows[-1:-1] = [
+        {"": said}
+        | {column: cell(rungs[step, clips], "accuracy") for clips, column in README_KNOWN.items()}
+        for step, said in README_LADDER.items()
     ]
     return table(rows)
 

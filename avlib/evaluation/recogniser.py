@@ -1,0 +1,135 @@
+"""The recogniser that comes with avlib: trained on every actor, with a card that says its worth.
+
+Of no lesson yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from avlib import files
+from avlib.corpus.ravdess import EMOTIONS
+from avlib.evaluation import ladder, runner
+from avlib.features import functionals
+from avlib.features.store import FeatureStore
+from avlib.learning import fusion
+from avlib.learning.classifiers import ensemble
+from avlib.learning.fusion import LateFusion
+
+SHIPPED = Path(fusion.__file__).parent / "trained"
+NAMES = {"voice": ladder.VOICE, "voice-and-face": ladder.BEST}  # file → the step of the ladder
+LICENCE = (
+    "Derived from RAVDESS (Livingstone and Russo 2018, doi:10.1371/journal.pone.0196391), whose "
+    "licence, CC BY-NC-SA 4.0, binds these weights, too: no commercial use, share alike."
+)
+
+
+def ship(store: FeatureStore, result: Mapping[str, object], folder: Path) -> list[Path]:
+    """Train on all speakers of a store and write each recogniser, and a card for all of them.
+
+    `result` is what `ladder.run` returned about the same store: what the model is worth was
+    measured on folds, of models that did not know the speaker. Returns the paths.
+    """
+    emotion, speakers = (store.clips[name].to_numpy() for name in ("emotion", "actor"))
+    paths = []
+    for name, step in NAMES.items():
+        if step not in result["of"]:
+            continue  # the ladder went without faces, or without networks
+        used = {"sound": store.voice}
+        if name == "voice-and-face":
+            used |= {"face": ladder.faces(store)}
+            used |= {ladder.BY_NETWORKS[what]: clips for what, clips in used.items()}
+        header = runner.circumstances("recogniser", store) | {
+            "functionals": [each.name for each in functionals.described()],
+            "licence": LICENCE if store.corpus == "RAVDESS" else "none needed: drawn and synthetic",
+            "rows": [row for row in result["rows"] if row["step"] == step],
+            **result["of"][step],
+        }
+        paths.append(folder / f"{name}.safetensors")
+        model = LateFusion({each: ensemble for each in used if each in ladder.BY_NETWORKS.values()})
+        fusion.save(model.fit(used, emotion, speakers), paths[-1], header)
+    paths.append(folder / "README.md")
+    files.save(paths[-1], card([fusion.load(path)[1] for path in paths[:-1]]).encode())
+    return paths
+
+
+def load(name: str = "voice") -> tuple[LateFusion, dict[str, object]]:
+    """The recogniser ``voice`` or ``voice-and-face`` that comes with avlib, and its header.
+
+    Raises ValueError if there is none of that name, or if this avlib computes other functionals.
+
+    >>> import numpy as np
+    >>> model, header = load("voice")
+    >>> heard = np.zeros((1, len(header["functionals"])), np.float32)
+    >>> model.log_posteriors({"sound": heard}).shape
+    (1, 8)
+    """
+    if name not in NAMES:
+        raise ValueError(f"recogniser: there is no {name!r}; choose from {', '.join(NAMES)}")
+    model, header = fusion.load(SHIPPED / f"{name}.safetensors")
+    if header["functionals"] != [each.name for each in functionals.described()]:
+        raise ValueError(
+            f"recogniser {name!r}: was trained on other functionals than this avlib computes; "
+            "train it again by `python -m avlib run ladder --weights DIR`"
+        )
+    return model, header
+
+
+def card(headers: list[Mapping[str, object]]) -> str:
+    """What is to be known of the recognisers before they are used, as Markdown."""
+    first = headers[0]
+    parts = [
+        "# Model card: the recognisers that come with avlib",
+        "Written by `python -m avlib run ladder --weights DIR`. (The other networks in this folder "
+        "were trained on the practice corpus, which is drawn and synthetic.)",
+        f"**What they are.** `voice`: shrinkage discriminants on {len(first['functionals'])} "
+        "functionals of a voice (`avlib.features.functionals`). `voice-and-face`: the same, and "
+        "discriminants on 35 action units of a face, and beside each an ensemble of five networks "
+        "with one hidden layer of 64, all fused late (`avlib.learning.fusion`). Plain numbers as "
+        "safetensors, with a header in JSON; nothing is unpickled.",
+        f"**Trained on** {first['measured_on']}: {first['clips']} clips of "
+        f"{len(first['actors'])} actors. {first['licence']}",
+        "**How often they are right about people they never heard.** Measured on folds of four "
+        "actors, by models that did not know them; intervals over actors, 95 %. *Known by* is how "
+        "many unlabelled clips of the person set the normalisation.",
+        _table(
+            ["", "known by", "accuracy", "UAR", "calibration error"],
+            [_worth(row) for header in headers for row in header["rows"]],
+        ),
+        "Right by emotion (recall) and by actor, about strangers:",
+        _table(
+            ["", *EMOTIONS, "worst actor", "best actor"],
+            [_spread(header) for header in headers],
+        ),
+        f"Listeners were right about {100 * ladder.LISTENERS:.1f} % of RAVDESS's clips from sound, "
+        "neutral and calm counted as one.",
+        "**Meant for** teaching, and for trying on oneself. **Not for** judging people: acted "
+        "emotion is not felt emotion, and twenty-four North American actors saying two sentences "
+        "are not everyone. In the European Union it is prohibited to infer emotions at work and in "
+        "education (Regulation (EU) 2024/1689, Article 5(1)(f)).",
+        "**Limits.** One language, two sentences, one studio and one microphone: another room, "
+        "level, age, language or a cold changes what it hears. It always names one of eight words.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _worth(row: Mapping[str, object]) -> list[str]:
+    return [
+        row["step"],
+        str(row["speaker_clips"]),
+        "{accuracy:.3f} ({low:.3f} to {high:.3f})".format_map(row),
+        f"{row['uar']:.3f}",
+        f"{row['calibration_error']:.3f}",
+    ]
+
+
+def _spread(header: Mapping[str, object]) -> list[str]:
+    actors = header["accuracy_of_actor"].values()
+    shares = [*header["recall"].values(), min(actors), max(actors)]
+    return [header["rows"][0]["step"], *(f"{share:.2f}" for share in shares)]
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
