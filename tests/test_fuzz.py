@@ -299,7 +299,7 @@ def test_whatever_befalls_a_file_there_is_an_answer_or_a_sentence(
     processes: ProcessPoolExecutor,
     pytestconfig: pytest.Config,
 ) -> None:
-    usual = 2000 if pytestconfig.getoption("--all") else 500
+    usual = 2000 if pytestconfig.getoption("--all") else 200
     one = os.environ.get("AVLIB_FUZZ_SEED")
     seeds = [int(one)] if one else range(int(os.environ.get("AVLIB_FUZZ", usual)))
     print(f"seeds {seeds}")

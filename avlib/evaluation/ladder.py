@@ -6,6 +6,7 @@ Of no lesson.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -298,3 +299,13 @@ def _looked(keep: Path | None, result: dict[str, object]) -> int:
     looks.append({"at": place, "on": date.today().isoformat(), "best": best})
     files.seal(path, {"looks": looks})
     return sum(look["at"] == place for look in looks)
+
+
+def measured() -> pd.DataFrame:
+    """What the ladder came to on RAVDESS, as RESULTS.md prints it.
+
+    One row for each ``step`` and number of ``speaker_clips`` (text: ``0``, ``5``, ``all``, …), with
+    ``accuracy``, ``low``, ``high``, ``uar`` and ``calibration_error``.
+    """
+    kept = json.loads(Path(__file__).with_name("ladder.json").read_text("utf-8"))
+    return pd.DataFrame(kept["rows"]).astype({"speaker_clips": str})

@@ -3,7 +3,8 @@
 ``python tests/tools/results.py measure NAME … --data DIR --action-units FILE`` runs the commands of
 these measurements (all of them without a name) and keeps what they come to under
 ``tests/benchmarks/measured``, with the commit, the machine and the date.
-``python tests/tools/results.py write`` prints all that is kept into RESULTS.md and README.md.
+``python tests/tools/results.py write`` prints all that is kept into RESULTS.md and README.md, and
+the ladder's rows beside avlib's `ladder`.
 Nobody types a number.
 """
 
@@ -200,8 +201,21 @@ def readme_table() -> str:
     return table(rows)
 
 
+def shipped() -> str:
+    """The ladder's rows for lesson 09, which a learner has without this repository."""
+    kept = json.loads((MEASURED / "ladder.json").read_text("utf-8"))
+    names = {"accuracy from": "low", "accuracy to": "high", "UAR": "uar"}
+    rows = [
+        {names.get(k, k).replace(" ", "_"): value for k, value in row.items()}
+        for row in kept["rows"]
+        if " less " not in row["step"]
+    ]
+    told = {key: kept[key] for key in ("measured_on", "commands", "commit", "date")}
+    return json.dumps(told | {"rows": rows}, indent=1, ensure_ascii=False) + "\n"
+
+
 def written() -> dict[Path, str]:
-    """RESULTS.md and README.md as they follow from what is kept."""
+    """RESULTS.md, README.md and what lesson 09 prints, as they follow from what is kept."""
     head = (
         "# What was measured\n\nWritten by `python tests/tools/results.py write` from "
         "[tests/benchmarks/measured](tests/benchmarks/measured); nobody types a number. DIR is a "
@@ -215,6 +229,7 @@ def written() -> dict[Path, str]:
     marked = re.compile(r"(<!-- results -->\n).*?(\n<!-- end -->)", re.DOTALL)
     return {
         ROOT / "RESULTS.md": "\n\n".join([head, *sections]) + "\n",
+        ROOT / "avlib" / "evaluation" / "ladder.json": shipped(),
         ROOT / "README.md": marked.sub(lambda at: at[1] + readme_table() + at[2], readme),
     }
 
@@ -236,6 +251,7 @@ def main(arguments: list[str] | None = None) -> int:
         places = {place: getattr(options, option) for place, option in PLACES.items()}
         for name in options.names or known:
             measure(name, known[name], places)
+        return 0
     for path, text in written().items():
         if options.work == "check" and path.read_text("utf-8") != text:
             print(f"{path.name}: is not what `write` gives; run it")
