@@ -1,6 +1,6 @@
 """Models as small as the data: shrinkage discriminants, small networks, and their late fusion.
 
-Of no lesson.
+Taught in notebooks/09-better-with-unseen-speakers.ipynb.
 """
 
 from __future__ import annotations
