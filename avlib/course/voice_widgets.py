@@ -57,6 +57,7 @@ def draw_contours(clips: pd.DataFrame, emotion: int, intensity: int, actor: int)
     for axes in (above, below):
         for left, right in ((0, voice.start), (end, whole)):
             axes.axvspan(left, right, color="grey", alpha=0.25, hatch="//", linewidth=0)
+    below.text(voice.start / 2, -10, "trimmed", ha="center", va="top")
     said = (
         f"Actor {actor} ({clip.sex}), {ravdess.EMOTIONS[emotion - 1]}, "
         f"{ravdess.INTENSITIES[intensity - 1]}: “{ravdess.STATEMENTS[clip.statement - 1]}”"
