@@ -352,6 +352,7 @@ class TestEveryExercise:
         assert "run both cells again" in judged(exercise, exercise.stub, lessons, clips)
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of the mistakes themselves
 @pytest.mark.parametrize(("exercise", "answer", "hint"), ANSWERS)
 def test_a_mistake_is_refused_by_name(
     exercise: Exercise,

@@ -11,10 +11,11 @@ def _sounding(answer: object) -> None:
     rng = np.random.default_rng()
     loudest = -rng.uniform(5, 15)
     loud = loudest - 35 * rng.random(int(rng.integers(40, 60)))
-    loud[rng.integers(5, 15)] = loudest
+    loud[[0, 7, -1]] = loudest - np.array([37, 0, 37])
     pause = loudest - rng.uniform(45, 60, int(rng.integers(8, 12)))
     speech = np.concatenate([loud[:20], pause, loud[20:]])
     before, after = (loudest - rng.uniform(45, 80, int(n)) for n in rng.integers(12, 30, 2))
+    before[[0, -1]] = loudest - np.array([95, 48])
     level = np.concatenate([before, speech, after])
     within = np.flatnonzero(level > loudest - 40)
     first, last = within[[0, -1]]
@@ -35,9 +36,9 @@ def _sounding(answer: object) -> None:
         ((first, first + 19), "you stop at the first pause. A pause inside speech stays; only "
          "both ends are trimmed."),
         ((last, first), "first comes the first frame, then the last."),
-        (fixed[[0, -1]] if len(fixed) else (), "that is 40 dB under full scale. Under the "
+        (fixed[[0, -1]], "that is 40 dB under full scale. Under the "
          "*loudest frame*: `level.max() - 40`."),
-        (low[[0, -1]] if len(low) else (), "that is 40 dB over the *quietest* frame. Under the "
+        (low[[0, -1]], "that is 40 dB over the *quietest* frame. Under the "
          "loudest: `level.max() - 40`."),
         (soft[[0, -1]], "those frames are silence: turn the comparison round, `>`."),
         ((first / 100, last / 100), "those are seconds. The numbers of the frames, please."),
