@@ -1,7 +1,7 @@
 """From 0.35 to the best with unseen speakers, one change at a time: the ladder of lesson 09.
 
 Every choice (shrinkage, weights of late fusion) is made on training speakers; see `LateFusion`.
-Of no lesson.
+Taught in notebooks/09-better-with-unseen-speakers.ipynb.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 A functional is one number that sums up a whole recording, such as the mean of its pitch. The set
 follows eGeMAPS (Eyben et al. 2016, doi:10.1109/TAFFC.2015.2457417), over Praat's pitch and formants
 and librosa's spectra, and adds how the sound's spectrum moves.
-Of no lesson.
+Taught in notebooks/09-better-with-unseen-speakers.ipynb.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Late fusion: an opinion for each modality, and their weighted sum.
 
-Of no lesson.
+Taught in notebooks/09-better-with-unseen-speakers.ipynb.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How to know a speaker a little: normalise features by a few of their own clips, without labels.
 
-Of no lesson.
+Taught in notebooks/09-better-with-unseen-speakers.ipynb.
 """
 
 from __future__ import annotations

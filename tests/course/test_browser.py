@@ -27,8 +27,8 @@ LONGEST_S = 600  # for whatever is waited for: a busy machine must not turn a te
 NOT_THERE = ("there is no such clip here", "clip was taken for")
 SCREENSHOTS = Path(__file__).parent / "screenshots"
 # Widgets of each lesson and their controls.
-WIDGETS = {"00": 1, "01": 1, "02": 2, "03": 1, "04": 2, "05": 1, "06": 1}
-CONTROLS = {"00": 3, "01": 3, "02": 6, "03": 2, "04": 4, "05": 3, "06": 2}
+WIDGETS = {"00": 1, "01": 1, "02": 2, "03": 1, "04": 2, "05": 1, "06": 1, "09": 3}
+CONTROLS = {"00": 3, "01": 3, "02": 6, "03": 2, "04": 4, "05": 3, "06": 2, "09": 5}
 
 CHANGED = """([explorer, before]) =>
     [...explorer.querySelectorAll('.widget-html-content')].pop().innerHTML !== before"""

@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 import torch
 from media import chirp
-from shown import BROWSER, NOTEBOOKS, assert_pictures_say_what_they_are, shown
+from shown import BROWSER, NOTEBOOKS, assert_pictures_say_what_they_are, exercises, shown
 
 from avlib import course, features
 from avlib.corpus import ravdess
-from avlib.evaluation import metrics
-from avlib.features import audio, video
-from avlib.learning import loaders, networks, splits, training
+from avlib.evaluation import ladder, metrics
+from avlib.features import audio, functionals, video
+from avlib.learning import fusion, loaders, networks, speakers, splits, training
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -135,3 +135,60 @@ class TestShownIsShipped:
             assert not units[0] & units[1]
             assert not units[0] & units[2]
             assert not units[1] & units[2]
+
+
+def solved(number: str) -> dict[str, object]:
+    """What an exercise's folded solution defines."""
+    names = vars(shown("09"))
+    exec(next(each.solution for each in exercises() if each.number == number), names)
+    return names
+
+
+class TestOf09SolvedIsShipped:
+    def test_trimming(self) -> None:
+        silence = np.zeros(functionals.RATE, np.float32)
+        sound = np.concatenate([silence, chirp(1.3, functionals.RATE), silence])
+        first, last = solved("9.1")["sounding"](functionals._level(sound))
+        around = functionals._MARGIN
+        start, end = first * functionals.HOP - around, last * functionals.HOP + around
+        assert functionals.trim(sound) == (start, end)
+
+    def test_late_fusion(self) -> None:
+        random = np.random.default_rng(0)
+        speaker, emotion = np.repeat(np.arange(6), 16), np.tile(np.arange(1, 9), 12)
+        own = {name: np.eye(8)[emotion - 1] + random.normal(0, 1, (96, 8)) for name in "ab"}
+        model = fusion.LateFusion(
+            {name: lambda x, y, _: fusion.discriminant(x, y, 0.3) for name in own}
+        )
+        model.fit(own, emotion, speaker)
+        one, two = (
+            model.models[name, False].log_posteriors(
+                model.normalisations[name].forget().transform(numbers)
+            )
+            for name, numbers in own.items()
+        )
+        fused = solved("9.2")["fused"](one, two, *model.weights[0])
+        np.testing.assert_allclose(fused, model.log_posteriors(own))
+
+    def test_knowing_a_speaker(self) -> None:
+        random = np.random.default_rng(0)
+        speaker = np.repeat(np.arange(6), 10)
+        numbers = random.normal(0, 1, (60, 5)) + random.normal(0, [0, 1, 2, 3, 4], (6, 5))[speaker]
+        normalisation = speakers.SpeakerNormalisation().fit(numbers, speaker)
+        for known in (0, 1, 7):
+            clips = numbers[speaker == 2][:known]
+            expected = solved("9.3")["expected_mean"](
+                clips, normalisation.mean, normalisation.doubt
+            )
+            normalisation.forget().partial_fit(clips)
+            np.testing.assert_allclose(normalisation.transform(expected[None]), 0, atol=1e-9)
+
+    def test_telling_the_counts(self) -> None:
+        random = np.random.default_rng(0)
+        label = np.repeat(np.arange(1, 9), [2, 4, 4, 4, 4, 4, 4, 4])
+        shares = random.dirichlet(np.ones(8), len(label))
+        told = shown("09").told_the_counts(shares, np.bincount(label, minlength=9)[1:])
+        table = pd.DataFrame(np.log(shares), columns=metrics.LOG_COLUMNS)
+        shipped = ladder.with_proportions(table.assign(label=label, actor=1))
+        np.testing.assert_allclose(told, np.exp(shipped[metrics.LOG_COLUMNS]), atol=1e-6)
+        np.testing.assert_allclose(told.sum(axis=0), np.bincount(label)[1:], atol=0.01)

@@ -59,8 +59,9 @@ def python_cells(notebook: Path) -> list[str]:
     return [code for code in sources(notebook, "code") if "%pip" not in code]
 
 
-def test_lessons_00_to_06_are_there() -> None:
-    assert [notebook.name[:2] for notebook in NOTEBOOKS] == [f"{n:02d}" for n in range(7)]
+def test_the_lessons_are_there() -> None:
+    there = [f"{n:02d}" for n in (*range(7), 9)]
+    assert [notebook.name[:2] for notebook in NOTEBOOKS] == there
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
@@ -237,6 +238,8 @@ def test_a_module_is_used_in_the_lesson_that_its_head_names(module: str, noteboo
     assert re.search(used, code, re.M), f"{notebook} uses nothing of avlib.{module}"
 
 
-@pytest.mark.parametrize("module", ["evaluation/plots.py", "course/widgets.py"])
+@pytest.mark.parametrize(
+    "module", ["evaluation/plots.py", "course/widgets.py", "course/voice_widgets.py"]
+)
 def test_what_avlib_draws_has_colours_that_all_eyes_tell_apart(module: str) -> None:
     assert colours((PACKAGE / module).read_text(encoding="utf-8")) <= COLOURS
