@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from avlib.corpus import ravdess
-from avlib.course.widgets import _EMOTION_CODES, Explorer, Heard, _choice, player
+from avlib.course.widgets import EMOTION_CODES, Explorer, Heard, choice, player
 from avlib.evaluation import plots
 from avlib.evaluation.plots import Picture
 from avlib.features import audio, functionals
@@ -84,9 +84,9 @@ def contour_viewer(clips: pd.DataFrame) -> Explorer:
         partial(draw_contours, clips),
         "Choose a performance and play it. Which of the two curves changes more from emotion to "
         "emotion? And which from actor to actor?",
-        emotion=_choice("emotion", _EMOTION_CODES, 5),
-        intensity=_choice("intensity", [("normal", 1), ("strong", 2)], 2),
-        actor=_choice("actor", [(f"{one:02d}", one) for one in sorted(set(clips["actor"]))]),
+        emotion=choice("emotion", EMOTION_CODES, 5),
+        intensity=choice("intensity", [("normal", 1), ("strong", 2)], 2),
+        actor=choice("actor", [(f"{one:02d}", one) for one in sorted(set(clips["actor"]))]),
     )
 
 
@@ -124,7 +124,7 @@ def known_slider(curves: dict[str, pd.DataFrame], corpus: str) -> Explorer:
     return Explorer(
         partial(draw_known, curves, corpus=corpus),
         "Where does one more clip bring most? Is the step from 0 to 1 larger than its interval?",
-        known=_choice("known clips", counts, counts[0]),
+        known=choice("known clips", counts, counts[0]),
     )
 
 
@@ -173,5 +173,5 @@ def weight_slider(
     return Explorer(
         partial(draw_weight, voice, face, emotion, fitted, corpus=corpus),
         "Find the best weight by hand. How near does the fitted one come? How flat is the top?",
-        weight=_choice("weight of the face", [(f"{w:.2f}", w) for w in _WEIGHTS], 0.5),
+        weight=choice("weight of the face", [(f"{w:.2f}", w) for w in _WEIGHTS], 0.5),
     )

@@ -95,7 +95,7 @@ class Explorer:
         }
 
 
-def _choice(
+def choice(
     description: str, options: Iterable[object], value: object | None = None
 ) -> ipywidgets.SelectionSlider:
     """A choice of few; its first option stands unless another value is named.
@@ -108,7 +108,7 @@ def _choice(
     )
 
 
-_EMOTION_CODES = [(name, code) for code, name in enumerate(ravdess.EMOTIONS, 1)]
+EMOTION_CODES = [(name, code) for code, name in enumerate(ravdess.EMOTIONS, 1)]
 
 
 def draw_clip(clips: pd.DataFrame, emotion: int, intensity: int, actor: int) -> Heard:
@@ -145,9 +145,9 @@ def clip_chooser(clips: pd.DataFrame) -> Explorer:
     return Explorer(
         partial(draw_clip, clips),
         "Choose a performance, then play it.",
-        emotion=_choice("emotion", _EMOTION_CODES),
-        intensity=_choice("intensity", [("normal", 1), ("strong", 2)]),
-        actor=_choice("actor", [(f"{one:02d}", one) for one in sorted(set(clips["actor"]))]),
+        emotion=choice("emotion", EMOTION_CODES),
+        intensity=choice("intensity", [("normal", 1), ("strong", 2)]),
+        actor=choice("actor", [(f"{one:02d}", one) for one in sorted(set(clips["actor"]))]),
     )
 
 
@@ -197,9 +197,9 @@ def mfcc_inspector(sound: np.ndarray, rate: int, corpus: str) -> Explorer:
         partial(draw_mfcc, sound, rate, corpus=corpus),
         "What does a longer window do to the stripes, and what to sudden changes? Find the window "
         "that shows the stripes best.",
-        coefficients=_choice("coefficients", range(5, 85, 5), 40),
-        hop=_choice("hop (samples)", [128, 256, 512, 1024, 2048], 512),
-        window=_choice("window (samples)", [256, 512, 1024, 2048, 4096, 8192], 2048),
+        coefficients=choice("coefficients", range(5, 85, 5), 40),
+        hop=choice("hop (samples)", [128, 256, 512, 1024, 2048], 512),
+        window=choice("window (samples)", [256, 512, 1024, 2048, 4096, 8192], 2048),
     )
 
 
@@ -219,9 +219,9 @@ def pair_scrubber(path: str | Path, corpus: str) -> Explorer:
     return Explorer(
         partial(draw_pairs, path, corpus=corpus),
         "What is the smallest size at which you can still tell the emotion?",
-        window=_choice("window (s)", [tenths / 10 for tenths in range(3, 16)], 0.5),
-        offset=_choice("offset (s)", [hundredths / 100 for hundredths in range(0, 55, 5)], 0.25),
-        size=_choice("size (pixels)", [8, 16, 32, 64, 128], 64),
+        window=choice("window (s)", [tenths / 10 for tenths in range(3, 16)], 0.5),
+        offset=choice("offset (s)", [hundredths / 100 for hundredths in range(0, 55, 5)], 0.25),
+        size=choice("size (pixels)", [8, 16, 32, 64, 128], 64),
     )
 
 
@@ -256,8 +256,8 @@ def filter_viewer(network: torch.nn.Module, samples: Samples, rows: list[int]) -
     return Explorer(
         partial(draw_filter, network, samples),
         "Which filter responds to edges of the mouth? Which to nothing?",
-        channel=_choice("filter", range(network.cnn.layers[0].out_channels)),
-        row=_choice("frame pair", rows),
+        channel=choice("filter", range(network.cnn.layers[0].out_channels)),
+        row=choice("frame pair", rows),
     )
 
 
@@ -278,7 +278,7 @@ def auxiliary_slider(runs: Mapping[float, pd.DataFrame], corpus: str) -> Explore
     return Explorer(
         partial(draw_auxiliary, runs, corpus=corpus),
         "Slide to weight 0. What do the two auxiliary heads do, and why?",
-        weight=_choice("auxiliary weight", sorted(runs), 1.0),
+        weight=choice("auxiliary weight", sorted(runs), 1.0),
     )
 
 
@@ -319,7 +319,7 @@ def fusion_probe(network: torch.nn.Module, samples: Samples, rows: list[int]) ->
     return Explorer(
         partial(draw_probe, network, samples),
         "Mute the sound. Which classifier cannot notice?",
-        row=_choice("frame pair", rows),
+        row=choice("frame pair", rows),
         mute=ipywidgets.Checkbox(False, description="mute the sound"),
         blank=ipywidgets.Checkbox(False, description="blank the picture"),
     )
@@ -357,9 +357,9 @@ def confusion_browser(predictions: pd.DataFrame, clips: pd.DataFrame) -> Explore
     return Explorer(
         partial(draw_confusion_cell, predictions, clips),
         "Choose a cell of the matrix: the true label, and the predicted one.",
-        true=_choice("true", _EMOTION_CODES, int(true) + 1),
-        predicted=_choice("predicted", _EMOTION_CODES, int(predicted) + 1),
-        number=_choice("clip", range(1, counts.max() + 1)),
+        true=choice("true", EMOTION_CODES, int(true) + 1),
+        predicted=choice("predicted", EMOTION_CODES, int(predicted) + 1),
+        number=choice("clip", range(1, counts.max() + 1)),
     )
 
 
@@ -395,6 +395,6 @@ def interval_slider(predictions: pd.DataFrame, corpus: str) -> Explorer:
     return Explorer(
         partial(draw_interval, predictions, corpus=corpus),
         "How many actors must a test have until the two intervals are of one width?",
-        over=_choice("drawn again", ["clip", "actor"], "actor"),
-        actors=_choice("actors", range(3, actors + 1), actors),
+        over=choice("drawn again", ["clip", "actor"], "actor"),
+        actors=choice("actors", range(3, actors + 1), actors),
     )

@@ -17,7 +17,7 @@ import pytest
 import soundfile
 
 from avlib import features
-from avlib.features import Recipe, audio, video
+from avlib.features import Recipe, audio, functionals, video
 
 RATE, NTSC = 48_000, Fraction(30_000, 1001)
 GOLDEN = Path(__file__).with_name("golden.json")
@@ -59,10 +59,12 @@ def some_features(folder: Path, **changes: object) -> dict[str, list]:
     """A few numbers of both presets and of the pairs."""
     paper, sequence = (replace(Recipe.preset(name), **changes) for name in ("paper", "sequence"))
     pairs = features.clip_pairs(folder / "film.mp4", paper)
+    voice = features.clip_voice(folder / "sound.wav", Recipe.preset("voice"))
     mean, table = (features.clip_mfcc(folder / "sound.wav", each) for each in (paper, sequence))
     return {
         "paper": mean.astype(float).round(3).tolist(),
         "sequence": table[::3, ::25].astype(float).round(2).tolist(),
+        "voice": voice[::5].astype(float).round(3).tolist(),
         "pairs": pairs[:, 5::27, 9::55].reshape(len(pairs), -1).tolist(),
     }
 
@@ -108,6 +110,8 @@ SQUARE = video.square
         (audio, "ROLLOFF", 0.91),
         (audio, "KAISER_BETA", 12.0),
         (cv2, "INTER_AREA", cv2.INTER_LINEAR),
+        (functionals, "SILENCE", 20.0),
+        (functionals, "PITCH_FLOOR", 160.0),
         (video, "square", one_pixel_aside),
         (video, "_upright", lambda frame: frame.to_ndarray(format="bgr24")),
     ],
