@@ -295,8 +295,8 @@ def _looked(keep: Path | None, result: dict[str, object]) -> int:
     form = {"looks": list}
     looks = files.unseal(path, form)["looks"] if path.is_file() else []
     place = [result["recordings"], result["folds"]]
-    best = max(row["accuracy"] for row in result["rows"] if row["speaker_clips"] == STRANGER)
-    looks.append({"at": place, "on": date.today().isoformat(), "best": best})
+    best = {row["step"]: row["accuracy"] for row in result["rows"] if row["step"] in SHIPPED}
+    looks.append({"at": place, "on": date.today().isoformat(), "accuracy": best})
     files.seal(path, {"looks": looks})
     return sum(look["at"] == place for look in looks)
 

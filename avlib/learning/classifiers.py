@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from scipy.special import log_softmax
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from avlib.learning.networks import CLASSES
@@ -59,86 +59,90 @@ def discriminant(features: np.ndarray, emotion: np.ndarray, shrinkage: float) ->
     return Linear(found.coef_, found.intercept_)
 
 
-@dataclass(frozen=True)
-class Ensemble:
-    """Small networks that differ in their seeds alone; their probabilities are averaged."""
+class Ensemble(nn.Module):
+    """Networks with one hidden layer that differ in chance alone; their probabilities are averaged.
 
-    networks: tuple[nn.Module, ...]
+    All are computed at once: each layer is ``(networks, inputs, outputs)``, so that five take
+    hardly longer than one.
+    """
+
+    def __init__(self, networks: int, given: int, hidden: int) -> None:
+        super().__init__()
+        for name, inputs, outputs in (("hidden", given, hidden), ("output", hidden, CLASSES)):
+            reach = inputs**-0.5  # as PyTorch's own layers begin
+            for part, height in (("weight", inputs), ("bias", 1)):
+                first = torch.empty(networks, height, outputs).uniform_(-reach, reach)
+                self.register_parameter(f"{name}_{part}", nn.Parameter(first))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """``(networks, clips, features)`` → logits ``(networks, clips, 8)``."""
+        given = functional.dropout(features, 0.3, self.training)
+        hidden = torch.baddbmm(self.hidden_bias, given, self.hidden_weight).relu()
+        hidden = functional.dropout(hidden, 0.5, self.training)
+        return torch.baddbmm(self.output_bias, hidden, self.output_weight)
 
     def log_posteriors(self, features: np.ndarray) -> np.ndarray:
         """The log-probability of each emotion, ``(clips, 8)``."""
         given = torch.as_tensor(features, dtype=torch.float32)
         with torch.inference_mode():
-            found = [functional.softmax(network(given), dim=1) for network in self.networks]
-        return torch.stack(found).mean(dim=0).clamp_min(1e-9).log().double().numpy()
+            logits = self(given.expand(len(self.hidden_bias), *given.shape))
+            mean = functional.softmax(logits, dim=2).mean(dim=0)
+        return mean.clamp_min(1e-9).log().double().numpy()
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """What they have learned, by number and name."""
-        return {
-            f"{number}.{name}": tensor.numpy()
-            for number, network in enumerate(self.networks)
-            for name, tensor in network.state_dict().items()
-        }
+        """What they have learned, by name."""
+        return {name: tensor.detach().numpy() for name, tensor in self.state_dict().items()}
 
     @classmethod
     def of(cls, arrays: Mapping[str, np.ndarray]) -> Ensemble:
         """The networks whose `arrays` these are."""
-        states: dict[str, dict[str, torch.Tensor]] = {}
-        for place, array in arrays.items():
-            number, _, name = place.partition(".")
-            states.setdefault(number, {})[name] = torch.from_numpy(array)
-        networks = []
-        for state in states.values():
-            hidden, given = state["1.weight"].shape
-            networks.append(_layers(given, hidden))
-            networks[-1].load_state_dict(state)
-        return cls(tuple(network.eval() for network in networks))
+        made = cls(*arrays["hidden_weight"].shape)
+        made.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
+        return made.eval()
 
 
 def ensemble(
     features: np.ndarray,
     emotion: np.ndarray,
     shrinkage: float = 0.0,
-    seeds: int = 5,
+    networks: int = 5,
     hidden: int = 64,
-    epochs: int = 60,
+    epochs: int = 120,
 ) -> Ensemble:
     """Train networks of one hidden layer on vectors, with every brake that few clips call for.
 
     Dropout on the features (0.3) and on the hidden layer (0.5), weight decay (0.1), mixup (Zhang
-    et al. 2018, arXiv:1710.09412), label smoothing (0.1), one cycle of the learning rate.
+    et al. 2018, arXiv:1710.09412), label smoothing (0.1), one cycle of the learning rate. Each
+    network has its own first weights and its own order of clips; the same call gives the same bits.
     `shrinkage` is there to be called as `discriminant` is, and does nothing.
+
+    >>> rng = np.random.default_rng(0)
+    >>> emotion = np.repeat(np.arange(1, 9), 20)
+    >>> seen = np.eye(8)[emotion - 1] + rng.normal(0, 0.2, (160, 8))
+    >>> found = ensemble(seen, emotion).log_posteriors(seen).argmax(axis=1) + 1
+    >>> bool((found == emotion).mean() > 0.95)
+    True
     """
     given = torch.as_tensor(features, dtype=torch.float32)
-    smooth = functional.one_hot(torch.as_tensor(emotion - 1), CLASSES) * 0.9 + 0.1 / CLASSES
-    return Ensemble(tuple(_network(given, smooth, s, hidden, epochs) for s in range(seeds)))
-
-
-def _layers(given: int, hidden: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Dropout(0.3), nn.Linear(given, hidden), nn.ReLU(),
-        nn.Dropout(0.5), nn.Linear(hidden, CLASSES),
-    )  # fmt: skip
-
-
-def _network(
-    given: torch.Tensor, wanted: torch.Tensor, seed: int, hidden: int, epochs: int
-) -> nn.Module:
+    wanted = functional.one_hot(torch.as_tensor(emotion - 1), CLASSES) * 0.9 + 0.1 / CLASSES
     with torch.random.fork_rng(devices=[]):  # PyTorch's own random state is left as it was
-        torch.manual_seed(seed)
-        network = _layers(given.shape[1], hidden)
-        optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.1)
+        torch.manual_seed(0)
+        model = Ensemble(networks, given.shape[1], hidden)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.1)
         steps = epochs * -(-len(given) // 64)
         pace = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps)
         beta = torch.distributions.Beta(0.4, 0.4)
         for _ in range(epochs):
-            for rows in torch.randperm(len(given)).split(64):
-                others, share = rows[torch.randperm(len(rows))], beta.sample()
+            orders = torch.rand(networks, len(given)).argsort(dim=1)
+            for rows in orders.split(64, dim=1):
+                others = rows[:, torch.randperm(rows.shape[1])]
+                share = beta.sample((networks, 1, 1))
                 mixed = share * given[rows] + (1 - share) * given[others]
                 target = share * wanted[rows] + (1 - share) * wanted[others]
-                loss = functional.cross_entropy(network(mixed), target)
+                # The sum over networks: none of them feels another.
+                loss = -(functional.log_softmax(model(mixed), dim=2) * target).sum(dim=2)
                 optimizer.zero_grad()
-                loss.backward()
+                loss.mean(dim=1).sum().backward()
                 optimizer.step()
                 pace.step()
-    return network.eval()
+    return model.eval()

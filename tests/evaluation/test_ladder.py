@@ -101,7 +101,7 @@ def test_every_look_at_the_same_actors_is_counted(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_networks_climb_beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ladder, "Training", partial(Training, epochs=2))
-    monkeypatch.setattr(ladder, "ensemble", partial(classifiers.ensemble, seeds=1, epochs=5))
+    monkeypatch.setattr(ladder, "ensemble", partial(classifiers.ensemble, networks=1, epochs=5))
     found = ladder.run(*stores(1.0), folds=2, keep=tmp_path, progress=False, jobs=1)
     steps = {row["step"] for row in found["rows"]}
     assert steps >= {"networks on the voice", ladder.BEST, "fusion network of lesson 04"}

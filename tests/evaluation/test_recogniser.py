@@ -29,7 +29,7 @@ def result_for(steps: list[str]) -> dict[str, object]:
 def test_what_is_shipped_is_trained_on_all_and_says_what_it_is_worth(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    few = lambda *given: classifiers.ensemble(*given, seeds=1, epochs=2)  # noqa: E731
+    few = lambda *given: classifiers.ensemble(*given, networks=1, epochs=2)  # noqa: E731
     monkeypatch.setattr(recogniser, "ensemble", few)
     store, _ = stores(2.0)
     result = result_for([ladder.VOICE, ladder.BEST])

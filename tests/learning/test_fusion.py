@@ -94,17 +94,19 @@ def test_clips_of_a_speaker_help_and_the_order_of_the_test_does_not_matter() -> 
 def test_networks_learn_the_same_twice_and_can_be_one_of_the_opinions() -> None:
     given, asked = BOTH["face"][TRAIN], BOTH["face"][TEST]
     once, again = (
-        classifiers.ensemble(given, EMOTION[TRAIN], seeds=2, epochs=20).log_posteriors(asked)
+        classifiers.ensemble(given, EMOTION[TRAIN], networks=2, epochs=20).log_posteriors(asked)
         for _ in range(2)
     )
     np.testing.assert_array_equal(once, again)
     assert (once.argmax(axis=1) + 1 == EMOTION[TEST]).mean() > 0.4
-    model = LateFusion({"networks": lambda *given: classifiers.ensemble(*given, seeds=1, epochs=5)})
+    model = LateFusion(
+        {"networks": lambda *given: classifiers.ensemble(*given, networks=1, epochs=5)}
+    )
     assert fitted(model, {"sound": BOTH["sound"], "networks": BOTH["face"]}) > 0.3
 
 
 def few(*given: object) -> classifiers.Ensemble:
-    return classifiers.ensemble(*given, seeds=2, epochs=2)
+    return classifiers.ensemble(*given, networks=2, epochs=2)
 
 
 @pytest.mark.parametrize(
