@@ -36,7 +36,7 @@ CURVE: tuple[int | str, ...] = (STRANGER, 1, 2, 5, 10, 20, ALL)
 DRAWS = 3  # times that the known clips are drawn
 VOICE, LATE, JOINT = "the whole voice", "voice and face, late", "voice and face, joint"
 BEST = "discriminants and networks, late"
-SHIPPED = (VOICE, LATE, BEST)
+SHIPPED = (VOICE, LATE)
 BY_NETWORKS = {"sound": "sound by networks", "face": "face by networks"}
 UNFAIR = "their proportions told (unfair)"
 DIFFERENCES = (
@@ -86,8 +86,7 @@ def rungs(store: FeatureStore, networks: bool = True) -> list[Rung]:
     face = faces(store)
     steps = {VOICE: (["sound"], some)}
     if face is not None:
-        given |= {"face": face}
-        ladder.append(Rung(given, {JOINT: (["joint"], some)}, joint=True))
+        given = both = {"sound": heard, "face": face}
         steps |= {"face alone": (["face"], some), LATE: (["sound", "face"], every)}
     if networks:
         given = given | {BY_NETWORKS[name]: clips for name, clips in given.items()}
@@ -95,7 +94,8 @@ def rungs(store: FeatureStore, networks: bool = True) -> list[Rung]:
         if face is not None:
             steps["networks on both, late"] = (list(BY_NETWORKS.values()), some)
             steps[BEST] = (list(given), every)
-    return [*ladder, Rung(given, steps)]
+    joint = [Rung(both, {JOINT: (["joint"], some)}, joint=True)] if face is not None else []
+    return [*ladder, Rung(given, steps), *joint]
 
 
 def faces(store: FeatureStore) -> np.ndarray | None:

@@ -14,11 +14,10 @@ from avlib.evaluation import ladder, runner
 from avlib.features import functionals
 from avlib.features.store import FeatureStore
 from avlib.learning import fusion
-from avlib.learning.classifiers import ensemble
 from avlib.learning.fusion import LateFusion
 
 SHIPPED = Path(fusion.__file__).parent / "trained"
-NAMES = {"voice": ladder.VOICE, "voice-and-face": ladder.BEST}  # file → the step of the ladder
+NAMES = {"voice": ladder.VOICE, "voice-and-face": ladder.LATE}  # file → the step of the ladder
 LICENCE = (
     "Derived from RAVDESS (Livingstone and Russo 2018, doi:10.1371/journal.pone.0196391), whose "
     "licence, CC BY-NC-SA 4.0, binds these weights, too: no commercial use, share alike."
@@ -35,11 +34,10 @@ def ship(store: FeatureStore, result: Mapping[str, object], folder: Path) -> lis
     paths = []
     for name, step in NAMES.items():
         if step not in result["of"]:
-            continue  # the ladder went without faces, or without networks
+            continue  # the ladder went without faces
         used = {"sound": store.voice}
         if name == "voice-and-face":
-            used |= {"face": ladder.faces(store)}
-            used |= {ladder.BY_NETWORKS[what]: clips for what, clips in used.items()}
+            used["face"] = ladder.faces(store)
         header = runner.circumstances("recogniser", store) | {
             "functionals": [each.name for each in functionals.described()],
             "licence": LICENCE if store.corpus == "RAVDESS" else "none needed: drawn and synthetic",
@@ -47,8 +45,7 @@ def ship(store: FeatureStore, result: Mapping[str, object], folder: Path) -> lis
             **result["of"][step],
         }
         paths.append(folder / f"{name}.safetensors")
-        model = LateFusion({each: ensemble for each in used if each in ladder.BY_NETWORKS.values()})
-        fusion.save(model.fit(used, emotion, speakers), paths[-1], header)
+        fusion.save(LateFusion().fit(used, emotion, speakers), paths[-1], header)
     paths.append(folder / "README.md")
     files.save(paths[-1], card([fusion.load(path)[1] for path in paths[:-1]]).encode())
     return paths
@@ -84,10 +81,10 @@ def card(headers: list[Mapping[str, object]]) -> str:
         "Written by `python -m avlib run ladder --weights DIR`. (The other networks in this folder "
         "were trained on the practice corpus, which is drawn and synthetic.)",
         f"**What they are.** `voice`: shrinkage discriminants on {len(first['functionals'])} "
-        "functionals of a voice (`avlib.features.functionals`). `voice-and-face`: the same, and "
-        "discriminants on 35 action units of a face, and beside each an ensemble of five networks "
-        "with one hidden layer of 64, all fused late (`avlib.learning.fusion`). Plain numbers as "
-        "safetensors, with a header in JSON; nothing is unpickled.",
+        "functionals of a voice (`avlib.features.functionals`). `voice-and-face`: these, and others "
+        "on 35 action units of a face, fused late (`avlib.learning.fusion`). Networks beside them "
+        "were tried and not shown to be better (RESULTS.md). Plain numbers as safetensors, with a "
+        "header in JSON; nothing is unpickled.",
         f"**Trained on** {first['measured_on']}: {first['clips']} clips of "
         f"{len(first['actors'])} actors. {first['licence']}",
         "**How often they are right about people they never heard.** Measured on folds of four "

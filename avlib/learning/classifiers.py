@@ -5,7 +5,6 @@ Of no lesson; `fusion` is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,15 +27,6 @@ class Linear:
     def log_posteriors(self, features: np.ndarray) -> np.ndarray:
         """The log-probability of each emotion, ``(clips, 8)``."""
         return log_softmax(features @ self.coefficients.T + self.intercept, axis=1)
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """What it has learned, by name."""
-        return {"coefficients": self.coefficients, "intercept": self.intercept}
-
-    @classmethod
-    def of(cls, arrays: Mapping[str, np.ndarray]) -> Linear:
-        """The classifier whose `arrays` these are."""
-        return cls(arrays["coefficients"], arrays["intercept"])
 
 
 def discriminant(features: np.ndarray, emotion: np.ndarray, shrinkage: float) -> Linear:
@@ -88,17 +78,6 @@ class Ensemble(nn.Module):
             logits = self(given.expand(len(self.hidden_bias), *given.shape))
             mean = functional.softmax(logits, dim=2).mean(dim=0)
         return mean.clamp_min(1e-9).log().double().numpy()
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """What they have learned, by name."""
-        return {name: tensor.detach().numpy() for name, tensor in self.state_dict().items()}
-
-    @classmethod
-    def of(cls, arrays: Mapping[str, np.ndarray]) -> Ensemble:
-        """The networks whose `arrays` these are."""
-        made = cls(*arrays["hidden_weight"].shape)
-        made.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
-        return made.eval()
 
 
 def ensemble(

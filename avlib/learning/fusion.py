@@ -202,13 +202,15 @@ def _choose(inner: Sequence[_Inner], emotion: np.ndarray, known: bool) -> float:
 
 
 def save(model: LateFusion, path: Path, header: Mapping[str, object]) -> None:
-    """Write a fusion as safetensors, with a header in JSON, whole or not at all.
+    """Write a fusion of discriminants as safetensors, with a header in JSON, whole or not at all.
 
-    Raises OSError that names the file if it cannot be written.
+    Raises ValueError for one that holds networks, and OSError that names the file.
     """
     tensors: dict[str, np.ndarray] = {}
-    for (name, known), classifier in model.models.items():
-        tensors |= {f"{name}/{known:d}/{k}": array for k, array in classifier.arrays().items()}
+    for (name, known), linear in model.models.items():
+        if not isinstance(linear, Linear):
+            raise ValueError(f"{name}: only linear classifiers are kept, no networks")
+        tensors |= {f"{name}/{known:d}/{part}": array for part, array in vars(linear).items()}
     for name, normalisation in model.normalisations.items():
         own = normalisation.forget()
         tensors |= {f"{name}/{part}": getattr(own, part) for part in _LEARNED}
@@ -237,8 +239,6 @@ def load(path: str | Path) -> tuple[LateFusion, dict[str, object]]:
             setattr(normalisation, part, arrays[f"{name}/{part}"])
         model.normalisations[name] = normalisation.forget()
         for known in (False, True):
-            start = f"{name}/{known:d}/"
-            own = {k.removeprefix(start): a for k, a in arrays.items() if k.startswith(start)}
-            kind = Linear if "intercept" in own else Ensemble
-            model.models[name, known] = kind.of(own)
+            parts = (f"{name}/{known:d}/{part}" for part in ("coefficients", "intercept"))
+            model.models[name, known] = Linear(*(arrays[part] for part in parts))
     return model, header

@@ -177,7 +177,7 @@ README_COLUMNS = {
 README_LADDER = {  # step of `ladder` → what README calls it
     "the whole voice": "lesson 09: voice, by functionals",
     "face alone": "lesson 09: face, by action units",
-    "discriminants and networks, late": "lesson 09: both, fused late",
+    "voice and face, late": "lesson 09: both, fused late",
 }
 README_KNOWN = dict(zip((0, "all"), list(README_COLUMNS)[1:], strict=True))  # clips → column
 
