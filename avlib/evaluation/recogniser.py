@@ -82,9 +82,9 @@ def card(headers: list[Mapping[str, object]]) -> str:
         "were trained on the practice corpus, which is drawn and synthetic.)",
         f"**What they are.** `voice`: shrinkage discriminants on {len(first['functionals'])} "
         "functionals of a voice (`avlib.features.functionals`). `voice-and-face`: these, and "
-        "others on 35 action units of a face, fused late (`avlib.learning.fusion`). Networks beside "
-        "them were tried and not shown to be better (RESULTS.md). Plain numbers as safetensors, with a "
-        "header in JSON; nothing is unpickled.",
+        "others on 35 action units of a face, fused late (`avlib.learning.fusion`). Networks "
+        "beside them were tried and not shown to be better (RESULTS.md). Plain numbers as "
+        "safetensors, with a header in JSON; nothing is unpickled.",
         f"**Trained on** {first['measured_on']}: {first['clips']} clips of "
         f"{len(first['actors'])} actors. {first['licence']}",
         "**How often they are right about people they never heard.** Measured on folds of four "

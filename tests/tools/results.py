@@ -152,7 +152,7 @@ def section(name: str, what: Measurement) -> str:
     kept = json.loads(path.read_text("utf-8"))
     commands = ", ".join(f"`{command}`" for command in (*kept["prepared_by"], *kept["commands"]))
     changed = " with changes" if kept["changed_files"] else ""
-    looks = f" Look {kept['looks']} at these test actors." if kept["looks"] else ""
+    looks = f" Look {kept['looks']} at these test actors." if kept.get("looks") else ""
     told = (
         f"Measured on {' and '.join(kept['measured_on'])} by {commands} ({kept['seconds']} s on "
         f"{kept['machine']}; commit {kept['commit']}{changed}, {kept['date']}).{looks}"
