@@ -139,7 +139,10 @@ def cell(row: dict[str, object], name: str) -> str:
     if value is None:
         return ""
     if low is None:
-        return f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+        share = isinstance(value, float) and abs(value) < 1
+        return (
+            f"{value:.3f}" if share else f"{value:.5g}" if isinstance(value, float) else str(value)
+        )
     sign = "+" if " less " in f"{row.get('who')} {row.get('step')} {name}" else ""
     return f"{value:{sign}.3f} ({low:{sign}.3f} to {high:{sign}.3f})"
 
@@ -170,7 +173,7 @@ README_ROWS = {  # who in the table of `speakers` → what README calls it
 README_COLUMNS = {
     "clips at random": ("by the training side", "clip"),
     "actors kept apart": ("by the training side", "actor"),
-    "actors apart, normalised by each actor's own clips": ("by each actor's own clips", "actor"),
+    "the same, normalised by each actor's own clips": ("by each actor's own clips", "actor"),
 }
 
 
