@@ -18,7 +18,17 @@ from typing import Literal
 import typer
 
 from avlib import __version__, run, terminal
-from avlib.terminal import ActionUnits, Json, RecipeName, argument, command, flag, option, save, say
+from avlib.terminal import (
+    ActionUnits,
+    AnyRecipeName,
+    Json,
+    argument,
+    command,
+    flag,
+    option,
+    save,
+    say,
+)
 
 app = typer.Typer(**terminal.PLAIN)
 Folder = argument(Path, "recordings", "DIR")
@@ -209,7 +219,7 @@ def verify(
 def features(
     folder: Folder,
     out: option(Path, "where to", "STORE"),
-    recipe: RecipeName = "paper",
+    recipe: AnyRecipeName = "paper",
     action_units: ActionUnits = None,
     no_picture: flag("--no-picture", "sound alone") = False,
     skip_faulty: flag("--skip-faulty", "leave faulty clips out instead of stopping") = False,
@@ -224,7 +234,8 @@ def features(
     store = features.build(clips, chosen, out, skip_faulty=skip_faulty)
     told = {name: value for name, value in store.header.items() if name != "clips"}
     save(json, told | store.shapes)
-    say(f"{store.folder}: " + ", ".join(f"{name} {shape}" for name, shape in store.shapes.items()))
+    held = (f"{name} {shape}" for name, shape in store.shapes.items() if shape is not None)
+    say(f"{store.folder}: " + ", ".join(held))
     for clip, reason in store.header["left_out"].items():
         say(f"  left out {clip}: {reason}")
 

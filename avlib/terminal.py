@@ -40,7 +40,8 @@ def flag(name: str, help: str) -> object:
 
 
 Json = option(Path | None, "write the numbers here too", "FILE")
-RecipeName = option(
+RecipeName = option(Literal["paper", "sequence"], "the MFCCs' mean over time, or their sequence")
+AnyRecipeName = option(
     Literal["paper", "sequence", "voice"],
     "the MFCCs' mean over time, their sequence, or the functionals of the voice",
 )

@@ -19,12 +19,13 @@ import pytest
 from shown import NOTEBOOKS
 
 import avlib
+from avlib import practice
 from avlib.__main__ import main
 from avlib.corpus import ravdess
 
 COMMANDS = [
     "lab", "doctor", "practice", "download", "index", "verify", "features", "audit", "score",
-    "lessons", "run", "run table1", "run audio", "run protocols", "run auxiliary", "run pairing",
+    "lessons", "run", "run table1", "run audio", "run protocols", "run auxiliary", "run pairing", "run ladder",
 ]  # fmt: skip
 
 
@@ -75,6 +76,40 @@ def test_table1_is_printed_beside_the_papers_and_is_the_same_twice(
     said = capsys.readouterr().out
     assert "measured on the practice corpus: 32 clips of 4 actors, split by actor" in said
     assert re.search(r"fusion .* 98\.0 +89\.0 +89\.0", said)
+
+
+@pytest.mark.slow
+def test_the_ladder_is_climbed_and_its_recogniser_written(
+    tmp_path: Path, data: Path, capsys: pytest.CaptureFixture
+) -> None:
+    spoken, given = tmp_path / "spoken", ["--json", str(tmp_path / "ladder.json")]
+    names = [
+        name
+        for name in practice.half(range(1, 9))
+        if name.intensity == 1 or name.emotion in (3, 5, 6)  # fewer, so that it takes seconds
+    ]
+    practice.write(spoken, 8, modalities=[3], names=names, progress=False)
+    command = ["run", "ladder", "--quick", "--data", str(spoken), "--folds", "4"]
+    assert main([*command, *given, "--weights", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr().out
+    assert "Look 1 at these actors. Listeners: 0.624 from sound" in said
+    assert re.search(r"the whole voice +all +0\.\d{3} \(0\.\d{3} to", said)
+    rows = json.loads((tmp_path / "ladder.json").read_text())["rows"]
+    assert {"step", "speaker_clips", "accuracy", "low", "high", "uar"} <= set(rows[0])
+    assert {row["speaker_clips"] for row in rows} == {0, 5, "all"}
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "README.md",
+        "voice.safetensors",
+    ]
+
+
+def test_a_corpus_without_voices_cannot_climb(
+    corpus: Path, data: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert main(["run", "ladder", "--quick", "--data", str(corpus)]) == 1
+    said = capsys.readouterr().err
+    assert "clips cannot be used" in said
+    assert "holds no voice (a whisper, noise, music?)" in said
 
 
 def test_audio_is_run_fold_by_fold(corpus: Path, data: Path, capsys: pytest.CaptureFixture) -> None:
