@@ -86,12 +86,14 @@ def test_the_ladder_is_the_same_on_any_number_of_processes(result: dict[str, obj
         assert ladder.run(*stores(1.0), **QUIET | {"jobs": 2}) == result
 
 
+@pytest.mark.slow
 def test_where_nothing_tells_an_emotion_strangers_are_at_chance() -> None:
     found = ladder.run(*stores(0.0), folds=3, **QUIET)
     assert all(row["accuracy"] < 0.25 for row in found["rows"] if row["speaker_clips"] == 0 and
                "unfair" not in row["step"])  # fmt: skip
 
 
+@pytest.mark.slow
 def test_every_look_at_the_same_actors_is_counted(tmp_path: Path) -> None:
     some = stores(1.0)
     looks = [ladder.run(*some, folds=folds, keep=tmp_path, **QUIET)["looks"] for folds in (2, 2, 3)]

@@ -27,6 +27,7 @@ def result_for(steps: list[str]) -> dict[str, object]:
     }
 
 
+@pytest.mark.slow
 def test_what_is_shipped_is_trained_on_all_and_says_what_it_is_worth(tmp_path: Path) -> None:
     store, _ = stores(2.0)
     result = result_for([ladder.VOICE, ladder.LATE])
@@ -46,6 +47,7 @@ def test_what_is_shipped_is_trained_on_all_and_says_what_it_is_worth(tmp_path: P
         assert said in card
 
 
+@pytest.mark.slow
 def test_without_faces_the_voice_is_shipped_alone(tmp_path: Path) -> None:
     store, _ = stores(2.0)
     paths = recogniser.ship(store, result_for([ladder.VOICE]), tmp_path)
