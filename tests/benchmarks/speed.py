@@ -181,7 +181,7 @@ def voice(paths: Sequence[Path], repeats: int) -> list[Row]:
     drawn = np.random.default_rng(0).normal(size=(960, heard.shape[1]))
     emotion, speakers = np.tile(np.arange(1, 9), 120), np.repeat(np.arange(16), 60)
     learned, _ = turns(lambda: LateFusion().fit({"sound": drawn}, emotion, speakers), int, 1)
-    close = f"{(semitones < 0.5).mean():.3f} of {len(semitones)} frames within half a semitone"
+    close = f"{(semitones < 1).mean():.3f} of {len(semitones)} frames within a semitone"
     return [
         Row(f"all that is followed of {len(sounds)} voices, pitch included", mine, theirs, "s",
             "the pitch alone, by pYIN", theirs / mine, 1, close),
