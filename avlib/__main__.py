@@ -17,7 +17,7 @@ from typing import Literal
 
 import typer
 
-from avlib import __version__, run, terminal
+from avlib import __version__, files, run, terminal
 from avlib.terminal import (
     ActionUnits,
     AnyRecipeName,
@@ -297,6 +297,38 @@ def score(
         "\n" + emotions.to_string(float_format="%.3f"),
         "\n" + actors.to_string(float_format="%.3f"),
     )
+
+
+@command(app)
+def predict(
+    recordings: argument(list[Path], "sound files, films, or folders of them", "FILE…"),
+    same_speaker: flag("--same-speaker", "all are by one person, whom they make known") = False,
+    csv: option(Path | None, "write the table here too", "FILE") = None,
+    json: Json = None,
+) -> int:
+    """Say which emotion a voice shows, in any recording."""
+    import pandas as pd
+
+    from avlib.evaluation import listening, recogniser
+
+    if csv is not None:
+        files.refuse_to_replace(csv, recordings)
+    paths = listening.files_in(recordings)
+    heard, failed = listening.predict(paths, same_speaker)
+    save(json, [each.as_json() for each in heard])
+    if csv is not None:
+        rows = [{"file": each.file, "emotion": each.emotion} | each.probabilities for each in heard]
+        files.save(csv, pd.DataFrame(rows).to_csv(index=False).encode())
+    say(listening.worth(recogniser.load("own-voice")[1], same_speaker))
+    for each in heard:
+        say(f"{each.file}: {each.sentence()}")
+        for part in each.segments if len(each.segments) > 1 else []:
+            likeliest = max(part["probabilities"], key=part["probabilities"].get)
+            share = part["probabilities"][likeliest]
+            say(f"  {part['start']:7.1f} to {part['end']:6.1f} s  {likeliest} {share:.2f}")
+    for path, reason in failed.items():
+        say(f"{path}: {reason}", file=sys.stderr)
+    return int(bool(failed))
 
 
 @command(app)

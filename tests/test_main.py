@@ -25,8 +25,8 @@ from avlib.corpus import ravdess
 
 COMMANDS = [
     "lab", "doctor", "practice", "download", "index", "verify", "features", "audit", "score",
-    "lessons", "run", "run table1", "run audio", "run protocols", "run auxiliary", "run pairing",
-    "run ladder",
+    "predict", "lessons", "run", "run table1", "run audio", "run protocols", "run auxiliary",
+    "run pairing", "run ladder",
 ]  # fmt: skip
 
 

@@ -14,6 +14,7 @@ import numpy as np
 if TYPE_CHECKING:
     import av
 
+FILMS = (".mp4", ".mov", ".m4v", ".m4a", ".webm", ".mkv", ".3gp", ".avi")  # others are sound files
 RATES = range(4_000, 384_001)  # Hz, that a recording can have
 LOUDEST = 10.0  # times full scale; a float file can hold anything, a recording cannot
 SILENT = 1e-4  # of full scale: a recording that nowhere exceeds it (−80 dB) holds no voice
@@ -22,6 +23,8 @@ APART_S = 0.05  # sound and picture of a film that begin so far apart are brough
 
 def load(path: str | Path) -> tuple[np.ndarray, int]:
     """Read the sound of a wav file or of an mp4 file as one channel, and its rate in Hz.
+
+    (Of a flac, ogg or mp3 file or of another kind of film in `FILMS`, too.)
 
     The sound is ``(samples,)`` float32, full scale is 1; several channels are averaged. That of a
     film that begins later than its picture is silent till then, and what comes before the picture
@@ -46,7 +49,8 @@ def load(path: str | Path) -> tuple[np.ndarray, int]:
 def load_channels(path: str | Path) -> tuple[np.ndarray, int]:
     """As `load`, each channel for itself: ``(samples, channels)`` float32, and the rate."""
     path = Path(path)
-    channels, rate = _load_mp4(path) if path.suffix.lower() == ".mp4" else _load_wav(path)
+    film = path.suffix.lower() in FILMS
+    channels, rate = _load_film(path) if film else _load_wav(path)
     if channels.shape[0] == 0:
         raise _damaged(path, "holds no sound samples")
     loudest = _loudest(channels)
@@ -108,7 +112,7 @@ def _require_whole(path: Path) -> None:
             file.seek(end + end % 2)
 
 
-def _load_mp4(path: Path) -> tuple[np.ndarray, int]:
+def _load_film(path: Path) -> tuple[np.ndarray, int]:
     import av
 
     try:

@@ -4,5 +4,15 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    ["audit", "experiments", "ladder", "metrics", "plots", "recogniser", "runner", "scoring"],
+    [
+        "audit",
+        "experiments",
+        "ladder",
+        "listening",
+        "metrics",
+        "plots",
+        "recogniser",
+        "runner",
+        "scoring",
+    ],
 )

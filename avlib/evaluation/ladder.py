@@ -36,7 +36,8 @@ CURVE: tuple[int | str, ...] = (STRANGER, 1, 2, 5, 10, 20, ALL)
 DRAWS = 3  # times that the known clips are drawn
 VOICE, LATE, JOINT = "the whole voice", "voice and face, late", "voice and face, joint"
 BEST = "discriminants and networks, late"
-SHIPPED = (VOICE, LATE)
+OWN = "the voice, its level left out"  # for another microphone than RAVDESS's
+SHIPPED = (VOICE, OWN, LATE)
 BY_NETWORKS = {"sound": "sound by networks", "face": "face by networks"}
 UNFAIR = "their proportions told (unfair)"
 DIFFERENCES = (
@@ -45,6 +46,7 @@ DIFFERENCES = (
     ("pitch, loudness and time added", "their spread added"),
     (VOICE, "pitch, loudness and time added"),
     ("networks on the voice", VOICE),
+    (OWN, VOICE),
     (LATE, VOICE),
     (LATE, JOINT),
     ("networks on both, late", LATE),
@@ -83,6 +85,8 @@ def rungs(store: FeatureStore, networks: bool = True) -> list[Rung]:
         ),
     ]  # fmt: skip
     given, some, every = {"sound": heard}, (STRANGER, 5, ALL), (*CURVE, "neutral")
+    own = heard[:, [not functionals.follows_level(name) for name in columns]]
+    ladder.append(Rung({"sound": own}, {OWN: (["sound"], every)}))
     face = faces(store)
     steps = {VOICE: (["sound"], some)}
     if face is not None:

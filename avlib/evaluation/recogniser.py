@@ -5,7 +5,7 @@ Of no lesson yet.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from avlib import files
@@ -17,7 +17,8 @@ from avlib.learning import fusion
 from avlib.learning.fusion import LateFusion
 
 SHIPPED = Path(fusion.__file__).parent / "trained"
-NAMES = {"voice": ladder.VOICE, "voice-and-face": ladder.LATE}  # file → the step of the ladder
+# File → the step of the ladder.
+NAMES = {"voice": ladder.VOICE, "own-voice": ladder.OWN, "voice-and-face": ladder.LATE}
 LICENCE = (
     "Derived from RAVDESS (Livingstone and Russo 2018, doi:10.1371/journal.pone.0196391), whose "
     "licence, CC BY-NC-SA 4.0, binds these weights, too: no commercial use, share alike."
@@ -35,11 +36,14 @@ def ship(store: FeatureStore, result: Mapping[str, object], folder: Path) -> lis
     for name, step in NAMES.items():
         if step not in result["of"]:
             continue  # the ladder went without faces
-        used = {"sound": store.voice}
+        names = [each.name for each in functionals.described()]
+        if name == "own-voice":
+            names = [each for each in names if not functionals.follows_level(each)]
+        used = {"sound": store.voice[:, columns(names)]}
         if name == "voice-and-face":
             used["face"] = ladder.faces(store)
         header = runner.circumstances("recogniser", store) | {
-            "functionals": [each.name for each in functionals.described()],
+            "functionals": names,
             "licence": LICENCE if store.corpus == "RAVDESS" else "none needed: drawn and synthetic",
             "rows": [row for row in result["rows"] if row["step"] == step],
             **result["of"][step],
@@ -52,9 +56,11 @@ def ship(store: FeatureStore, result: Mapping[str, object], folder: Path) -> lis
 
 
 def load(name: str = "voice") -> tuple[LateFusion, dict[str, object]]:
-    """The recogniser ``voice`` or ``voice-and-face`` that comes with avlib, and its header.
+    """A recogniser that comes with avlib, and its header, which says what it was trained on.
 
-    Raises ValueError if there is none of that name, or if this avlib computes other functionals.
+    ``voice`` and ``voice-and-face`` are for RAVDESS; ``own-voice`` is for other microphones: it
+    goes without the functionals that follow a recording's level. Raises ValueError if there is none
+    of that name, or if this avlib does not compute its functionals.
 
     >>> import numpy as np
     >>> model, header = load("voice")
@@ -65,12 +71,18 @@ def load(name: str = "voice") -> tuple[LateFusion, dict[str, object]]:
     if name not in NAMES:
         raise ValueError(f"recogniser: there is no {name!r}; choose from {', '.join(NAMES)}")
     model, header = fusion.load(SHIPPED / f"{name}.safetensors")
-    if header["functionals"] != [each.name for each in functionals.described()]:
+    if not set(header["functionals"]) <= {each.name for each in functionals.described()}:
         raise ValueError(
             f"recogniser {name!r}: was trained on other functionals than this avlib computes; "
             "train it again by `python -m avlib run ladder --weights DIR`"
         )
     return model, header
+
+
+def columns(names: Sequence[str]) -> list[int]:
+    """Where functionals of these names stand among all of them."""
+    place = {each.name: number for number, each in enumerate(functionals.described())}
+    return [place[name] for name in names]
 
 
 def card(headers: list[Mapping[str, object]]) -> str:
@@ -81,7 +93,8 @@ def card(headers: list[Mapping[str, object]]) -> str:
         "Written by `python -m avlib run ladder --weights DIR`. (The other networks in this folder "
         "were trained on the practice corpus, which is drawn and synthetic.)",
         f"**What they are.** `voice`: shrinkage discriminants on {len(first['functionals'])} "
-        "functionals of a voice (`avlib.features.functionals`). `voice-and-face`: these, and "
+        "functionals of a voice (`avlib.features.functionals`). `own-voice`: without those that "
+        "follow the recording's level, for other microphones. `voice-and-face`: all of them, and "
         "others on 35 action units of a face, fused late (`avlib.learning.fusion`). Networks "
         "beside them were tried and not shown to be better (RESULTS.md). Plain numbers as "
         "safetensors, with a header in JSON; nothing is unpickled.",

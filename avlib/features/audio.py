@@ -6,21 +6,34 @@ Paper section: each recording is resampled with "Kaiser Best" and described by i
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from functools import lru_cache
 from math import ceil, gcd
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from threadpoolctl import ThreadpoolController
 
 from avlib.corpus.recording import load, load_channels
 
-__all__ = ["load", "load_channels", "mfcc", "resample"]
+__all__ = ["load", "load_channels", "mfcc", "one_thread", "resample"]
 
 # The filter that resampy 0.4 publishes as "kaiser_best" (resampy.filters.sinc_window).
 ZERO_CROSSINGS = 50
 KAISER_BETA = 12.984585247040012
 ROLLOFF = 0.9173473712608761
 _BLOCK = 2048  # resampler rounds or spectrogram frames at once; no RAVDESS clip has more
+
+
+def one_thread() -> AbstractContextManager:
+    """Matrix products by one thread, within it: their last bit depends on the threads."""
+    return _matrix_threads().limit(limits=1)
+
+
+@lru_cache(maxsize=1)
+def _matrix_threads() -> ThreadpoolController:
+    """What sets the threads of matrix products; to find the libraries takes milliseconds."""
+    return ThreadpoolController()
 
 
 def resample(sound: np.ndarray, rate: int, target_rate: int) -> np.ndarray:

@@ -15,6 +15,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.fft import dct, dctn
 
+from avlib.corpus import recording
 from avlib.features import audio
 
 RATE = 16_000  # Hz; sound is resampled to it
@@ -23,6 +24,7 @@ WINDOW = 400  # samples in one analysis frame: 25 ms
 BANDS = 64  # mel bands from 50 Hz to 8 kHz
 PITCH_FLOOR, PITCH_CEILING = 70.0, 700.0  # Hz; acted speech goes higher than read speech
 SILENCE = 40.0  # dB under the loudest frame: what is trimmed from both ends
+EVEN = 0.05  # of full scale: the root mean square that all recordings are brought to
 _MARGIN = 800  # samples that trimming leaves at each end: 50 ms
 _TINY = 1e-10  # of full scale squared: −100 dB, so that the logarithm of silence is a number
 _LEAST_VOICED = 5  # frames; what has fewer is no voice
@@ -46,7 +48,8 @@ class Voice:
     voiced: np.ndarray  # (frames,) bool: whether the vocal folds swing
     pitch: np.ndarray  # (voiced frames,) in semitones over 27.5 Hz
     harmonicity: np.ndarray  # (voiced frames,) dB: what repeats over what does not
-    level: np.ndarray  # (frames,) dB of full scale
+    loudness: float  # dB of full scale, on average: what the microphone made of it
+    level: np.ndarray  # (frames,) dB of full scale, as if all recordings were equally loud
     power: np.ndarray  # (257, frames) spectrum, linear
     mel: np.ndarray  # (64, frames) dB
     formants: np.ndarray  # (voiced frames, 6): F1, its bandwidth, F2, …; Hz, NaN where not found
@@ -68,9 +71,10 @@ def trim(sound: np.ndarray) -> tuple[int, int]:
     >>> trim(np.concatenate([np.zeros(RATE, np.float32), tone, np.zeros(RATE, np.float32)]))
     (15040, 32960)
     """
-    level = _level(sound)
-    if level.max() < -80:
+    loudest = np.abs(sound).max(initial=0)
+    if loudest < recording.SILENT:
         raise ValueError("holds nothing but silence; is the microphone on?")
+    level = levels(sound / loudest)
     sounding = np.flatnonzero(level > level.max() - SILENCE)
     start, end = (int(frame) * HOP for frame in sounding[[0, -1]])
     return max(0, start - _MARGIN), min(len(sound), end + _MARGIN)
@@ -105,7 +109,10 @@ def analyse(sound: np.ndarray, rate: int) -> Voice:
     repeating = np.clip(strength[voiced], 1e-3, 1 - 1e-3)
     resonances = praat.to_formant_burg(HOP / RATE, maximum_formant=5500.0)
     pulses = call([praat, followed], "To PointProcess (cc)")
-    spectrum = librosa.stft(sound, n_fft=512, hop_length=HOP, win_length=WINDOW)
+    # The rest is measured at one loudness, so that no microphone decides what is silence.
+    average = np.sqrt(np.mean(np.square(sound)))
+    even = sound * (EVEN / average)
+    spectrum = librosa.stft(even, n_fft=512, hop_length=HOP, win_length=WINDOW)
     power = np.abs(spectrum[:, : len(times)]) ** 2
     return Voice(
         start=start / RATE,
@@ -113,7 +120,8 @@ def analyse(sound: np.ndarray, rate: int) -> Voice:
         voiced=voiced,
         pitch=12 * np.log2(hertz[voiced] / 27.5),
         harmonicity=10 * np.log10(repeating / (1 - repeating)),
-        level=_level(sound)[: len(times)],
+        loudness=20 * np.log10(average),
+        level=levels(even)[: len(times)],
         power=power,
         mel=10 * np.log10(_mel_bands() @ power + _TINY),
         formants=_formants(resonances)[_nearest(times, resonances)][voiced],
@@ -122,7 +130,8 @@ def analyse(sound: np.ndarray, rate: int) -> Voice:
     )
 
 
-def _level(sound: np.ndarray) -> np.ndarray:
+def levels(sound: np.ndarray) -> np.ndarray:
+    """The level of each frame of a sound at `RATE`, dB of full scale; −100 of silence."""
     import librosa
 
     rms = librosa.feature.rms(y=sound, frame_length=WINDOW, hop_length=HOP)[0]
@@ -159,7 +168,8 @@ def compute(sound: np.ndarray, rate: int) -> np.ndarray:
     frame of a kind (no consonant without voice, say), the mean over the voiced frames stands; where
     Praat finds too few periods for jitter or shimmer, 2 %.
     """
-    named = summarise(analyse(sound, rate))
+    with audio.one_thread():
+        named = summarise(analyse(sound, rate))
     return np.array(list(named.values()), np.float32)
 
 
@@ -175,6 +185,15 @@ def described() -> tuple[Functional, ...]:
         Functional(name, *_UNIT_AND_SOURCE[name.split()[0]])
         for name in summarise(analyse(buzz, RATE))
     )
+
+
+def follows_level(name: str) -> bool:
+    """Whether a functional depends on how loud the recording is: on the microphone, that is.
+
+    >>> [follows_level(f"loudness {what}") for what in ("level", "mean", "movement")]
+    [True, False, False]
+    """
+    return name == "loudness level"
 
 
 _UNIT_AND_SOURCE = {
@@ -237,6 +256,7 @@ def _mean(values: np.ndarray, otherwise: float) -> float:
 def _loudness(voice: Voice) -> dict[str, float]:
     steps = np.diff(voice.level) * RATE / HOP  # dB a second
     return {
+        "loudness level": voice.loudness,
         **_spread("loudness", voice.level),
         "loudness rising": np.clip(steps, 0, None).mean(),
         "loudness falling": np.clip(steps, None, 0).mean(),

@@ -6,12 +6,10 @@ Taught in notebooks/02-mfcc-and-frame-pairs.ipynb.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from avlib.features import audio, functionals, video
 
@@ -106,7 +104,7 @@ def clip_mfcc(path: str | Path, recipe: Recipe) -> np.ndarray:
             f"{path}: lasts {len(sound) / rate:.4f} s, shorter than one analysis window; use a "
             "whole recording"
         )
-    with _matrix_threads().limit(limits=1):  # a product's last bit depends on the threads
+    with audio.one_thread():
         resampled = audio.resample(sound, rate, recipe.sample_rate)
         coefficients = audio.mfcc(
             resampled, recipe.sample_rate, recipe.coefficients, recipe.hop, recipe.analysis_window
@@ -129,16 +127,9 @@ def clip_voice(path: str | Path, recipe: Recipe) -> np.ndarray:
     """
     sound, rate = audio.load(path)
     try:
-        with _matrix_threads().limit(limits=1):
-            return functionals.compute(sound, rate)
+        return functionals.compute(sound, rate)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-
-
-@lru_cache(maxsize=1)
-def _matrix_threads() -> ThreadpoolController:
-    """What sets the threads of matrix products; to find the libraries takes milliseconds."""
-    return ThreadpoolController()
 
 
 def clip_pairs(path: str | Path, recipe: Recipe) -> np.ndarray:
