@@ -133,7 +133,7 @@ def test_a_store_of_voices_holds_them_and_no_mfccs(corpus: Path, tmp_path: Path)
 TWINS = {
     "pitch mean": "F0semitoneFrom27.5Hz_sma3nz_amean",
     "pitch p50": "F0semitoneFrom27.5Hz_sma3nz_percentile50.0",
-    "loudness mean": "loudness_sma3_amean",
+    "loudness level": "loudness_sma3_amean",
     "quality jitter": "jitterLocal_sma3nz_amean",
     "quality shimmer": "shimmerLocaldB_sma3nz_amean",
     "quality harmonicity mean": "HNRdBACF_sma3nz_amean",
