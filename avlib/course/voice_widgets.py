@@ -43,6 +43,8 @@ def draw_contours(clips: pd.DataFrame, emotion: int, intensity: int, actor: int)
     voice = functionals.analyse(sound, rate)
     pitch = np.full(len(voice.level), np.nan)
     pitch[voice.voiced] = voice.pitch
+    # As loud as the recording is, not as all are brought to.
+    level = voice.level + voice.loudness - 20 * np.log10(functionals.EVEN)
     time = voice.start + np.arange(len(pitch)) * _SECOND
     whole, end = len(sound) / rate, voice.start + voice.seconds
     figure, (above, below) = plt.subplots(2, 1, figsize=(9, 4.4), sharex=True)
@@ -52,7 +54,7 @@ def draw_contours(clips: pd.DataFrame, emotion: int, intensity: int, actor: int)
         "right", functions=(lambda high: 27.5 * 2 ** (high / 12), _semitones)
     )
     hertz.set(ylabel="pitch (Hz)", yticks=[100, 200, 400])
-    below.plot(time, voice.level, color=plots.OKABE_ITO[1])
+    below.plot(time, level, color=plots.OKABE_ITO[1])
     below.set(xlabel="time (s)", ylabel="loudness (dB)", xlim=(0, whole), ylim=(-100, 0))
     for axes in (above, below):
         for left, right in ((0, voice.start), (end, whole)):
@@ -67,8 +69,8 @@ def draw_contours(clips: pd.DataFrame, emotion: int, intensity: int, actor: int)
         f"{said}. Two curves over {whole:.1f} s; hatched is the silence that is trimmed, "
         f"{voice.start:.2f} s at the beginning and {whole - end:.2f} s at the end. Pitch: middle "
         f"{middle:.0f} semitones over 27.5 Hz ({27.5 * 2 ** (middle / 12):.0f} Hz), most of it "
-        f"within {high - low:.1f} semitones. Loudness: at most {voice.level.max():.0f} dB, "
-        f"on average {voice.level.mean():.0f} dB."
+        f"within {high - low:.1f} semitones. Loudness: at most {level.max():.0f} dB, "
+        f"on average {level.mean():.0f} dB."
     )
     return Heard(Picture.of(figure, words, ravdess.corpus(clips)), sound, rate, said)
 
