@@ -79,7 +79,7 @@ def test_the_recogniser_hears_real_speech(real_speech: Path, tmp_path: Path) -> 
 def test_another_recogniser_is_not_there_and_other_functionals_are_not_taken(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with pytest.raises(ValueError, match="there is no 'smell'; choose from voice, own-voice, voice-and-face"):
+    with pytest.raises(ValueError, match="there is no 'smell'; choose from voice, own-voice"):
         recogniser.load("smell")
     monkeypatch.setattr(functionals, "described", lambda: ())
     with pytest.raises(ValueError, match="other functionals than this avlib computes"):
