@@ -148,7 +148,7 @@ class TestOf09SolvedIsShipped:
     def test_trimming(self) -> None:
         silence = np.zeros(functionals.RATE, np.float32)
         sound = np.concatenate([silence, chirp(1.3, functionals.RATE), silence])
-        first, last = solved("9.1")["sounding"](functionals._level(sound))
+        first, last = solved("9.1")["sounding"](functionals.levels(sound))
         around = functionals._MARGIN
         start, end = first * functionals.HOP - around, last * functionals.HOP + around
         assert functionals.trim(sound) == (start, end)
