@@ -97,7 +97,7 @@ def test_the_ladder_is_climbed_and_its_recogniser_written(
     assert re.search(r"the whole voice +all +0\.\d{3} \(0\.\d{3} to", said)
     rows = json.loads((tmp_path / "ladder.json").read_text())["rows"]
     assert {"step", "speaker_clips", "accuracy", "low", "high", "uar"} <= set(rows[0])
-    assert {row["speaker_clips"] for row in rows} == {0, 5, "all"}
+    assert {row["speaker_clips"] for row in rows} >= {0, 5, "all"}
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "README.md",
         "voice.safetensors",
