@@ -49,9 +49,7 @@ def table1(
     """Table I: the networks on one split, of which a tenth is tested."""
     from avlib.evaluation import experiments
 
-    if weights is not None:  # tried before the training, not after
-        files.refuse_to_replace(weights / ".json")
-        weights.mkdir(parents=True, exist_ok=True)
+    _try_folder(weights)
     store, settings = _prepared("table1", data, recipe, action_units, epochs, seed)
     result = experiments.table1(store, split, settings, normalisation, weights_to=weights)
     save(json, result)
@@ -141,7 +139,7 @@ def ladder(
     data: Data = None,
     action_units: ActionUnits = None,
     folds: Folds = "hicmae",
-    quick: flag("--quick", "without networks: a minute, not ten") = False,
+    quick: flag("--quick", "without networks, which take most of the time") = False,
     weights: option(Path | None, "train on all actors, and write that recogniser", "DIR") = None,
     json: Json = None,
 ) -> None:
@@ -158,8 +156,7 @@ def ladder(
     store, mfccs = (
         course.store(clips, Recipe.preset(name, chosen.visual)) for name in ("voice", "sequence")
     )
-    if weights is not None:
-        weights.mkdir(parents=True, exist_ok=True)
+    _try_folder(weights)
     result = steps.run(store, mfccs, parts, not quick, keep=course.data_folder() / "runs")
     save(json, result)
     if weights is not None:
@@ -184,6 +181,13 @@ def _rung(row: dict, width: int) -> str:
         f"{row['step']:{width}} {row['speaker_clips']!s:8}  "
         f"{'{} ({} to {})'.format(*values[:3]):26}{values[3]:7}{sure}".rstrip()
     )
+
+
+def _try_folder(weights: Path | None) -> None:
+    """See that weights can be written there before the training, not after."""
+    if weights is not None:
+        files.refuse_to_replace(weights / ".json")
+        weights.mkdir(parents=True, exist_ok=True)
 
 
 def _kept(folds: str | None, normalisation: str, fresh: bool) -> dict[str, object]:

@@ -99,7 +99,7 @@ def test_the_ladder_is_climbed_and_its_recogniser_written(
     assert {"step", "speaker_clips", "accuracy", "low", "high", "uar"} <= set(rows[0])
     assert {row["speaker_clips"] for row in rows} >= {0, 5, "all"}
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "README.md",
+        "MODEL_CARD.md",
         "own-voice.safetensors",
         "voice.safetensors",
     ]

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from avlib.corpus import ravdess
-from avlib.course.widgets import EMOTION_CODES, Explorer, Heard, choice, player
+from avlib.course.widgets import EMOTION_CODES, Explorer, Heard, choice, find_clip, player
 from avlib.evaluation import plots
 from avlib.evaluation.plots import Picture
 from avlib.features import audio, functionals
@@ -35,10 +35,7 @@ def draw_contours(clips: pd.DataFrame, emotion: int, intensity: int, actor: int)
 
     `clips` is what `ravdess.index` returned; raises `ValueError` if it holds no such clip.
     """
-    found = clips.query("emotion == @emotion and intensity == @intensity and actor == @actor")
-    if found.empty:
-        raise ValueError("there is no such clip here: neutral, for one, has no strong intensity")
-    clip = found.iloc[0]
+    clip, said = find_clip(clips, emotion, intensity, actor)
     sound, rate = audio.load(clip.sound)
     voice = functionals.analyse(sound, rate)
     pitch = np.full(len(voice.level), np.nan)
@@ -60,10 +57,6 @@ def draw_contours(clips: pd.DataFrame, emotion: int, intensity: int, actor: int)
         for left, right in ((0, voice.start), (end, whole)):
             axes.axvspan(left, right, color="grey", alpha=0.25, hatch="//", linewidth=0)
     below.text(voice.start / 2, -10, "trimmed", ha="center", va="top")
-    said = (
-        f"Actor {actor} ({clip.sex}), {ravdess.EMOTIONS[emotion - 1]}, "
-        f"{ravdess.INTENSITIES[intensity - 1]}: “{ravdess.STATEMENTS[clip.statement - 1]}”"
-    )
     low, middle, high = np.percentile(voice.pitch, (20, 50, 80))
     words = (
         f"{said}. Two curves over {whole:.1f} s; hatched is the silence that is trimmed, "

@@ -111,20 +111,28 @@ def choice(
 EMOTION_CODES = [(name, code) for code, name in enumerate(ravdess.EMOTIONS, 1)]
 
 
+def find_clip(
+    clips: pd.DataFrame, emotion: int, intensity: int, actor: int
+) -> tuple[pd.Series, str]:
+    """The first clip of these codes, and what it is in words; `ValueError` if there is none."""
+    found = clips.query("emotion == @emotion and intensity == @intensity and actor == @actor")
+    if found.empty:
+        raise ValueError("there is no such clip here: neutral, for one, has no strong intensity")
+    clip = found.iloc[0]
+    said = (
+        f"Actor {actor} ({clip.sex}), {ravdess.EMOTIONS[emotion - 1]}, "
+        f"{ravdess.INTENSITIES[intensity - 1]}: “{ravdess.STATEMENTS[clip.statement - 1]}”"
+    )
+    return clip, said
+
+
 def draw_clip(clips: pd.DataFrame, emotion: int, intensity: int, actor: int) -> Heard:
     """One clip: its sound over time and, where there is a picture, its middle frame.
 
     `clips` is what `ravdess.index` returned; raises `ValueError` if it holds no such clip.
     """
-    found = clips.query("emotion == @emotion and intensity == @intensity and actor == @actor")
-    if found.empty:
-        raise ValueError("there is no such clip here: neutral, for one, has no strong intensity")
-    clip = found.iloc[0]
+    clip, said = find_clip(clips, emotion, intensity, actor)
     sound, rate = audio.load(clip.sound)
-    said = (
-        f"Actor {actor} ({clip.sex}), {ravdess.EMOTIONS[emotion - 1]}, "
-        f"{ravdess.INTENSITIES[intensity - 1]}: “{ravdess.STATEMENTS[clip.statement - 1]}”"
-    )
     has_picture = isinstance(clip.picture, str | Path)
     ratio = [3, 2] if has_picture else [3]
     figure, grid = plt.subplots(1, len(ratio), squeeze=False, figsize=(9, 2.6), width_ratios=ratio)

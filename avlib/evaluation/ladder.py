@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from joblib import delayed
 from scipy.special import log_softmax
 from threadpoolctl import threadpool_limits
@@ -179,13 +178,8 @@ Tables = dict[tuple[str, int | str], pd.DataFrame]
 
 def _climb(rung: Rung, known: pd.DataFrame, actors: Sequence[int]) -> Tables:
     """Learn from the other actors, and predict these: strangers, or known by some clips."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(1):
-            return _tested(rung, known, actors)
-    finally:
-        torch.set_num_threads(threads)
+    with runner.on_one_thread(), threadpool_limits(1):
+        return _tested(rung, known, actors)
 
 
 def _tested(rung: Rung, known: pd.DataFrame, actors: Sequence[int]) -> Tables:

@@ -77,11 +77,11 @@ def stretches(sound: np.ndarray, rate: int) -> list[Stretch]:
     if len(sound) <= LONGEST * rate:
         found = functionals.compute(sound, rate)
         return [Stretch(0.0, len(sound) / rate, found)]
-    done = []
-    for start, end in _sounding(sound, rate):
-        cut = sound[max(0, round((start - PAUSE / 2) * rate)) : round((end + PAUSE / 2) * rate)]
+    sound, done = audio.resample(sound, rate, RATE), []
+    for start, end in _sounding(sound):
+        cut = sound[max(0, round((start - PAUSE / 2) * RATE)) : round((end + PAUSE / 2) * RATE)]
         try:
-            done.append(Stretch(start, end, functionals.compute(cut, rate)))
+            done.append(Stretch(start, end, functionals.compute(cut, RATE)))
         except ValueError:  # a cough, a door
             continue
     if not done:
@@ -89,9 +89,9 @@ def stretches(sound: np.ndarray, rate: int) -> list[Stretch]:
     return done
 
 
-def _sounding(sound: np.ndarray, rate: int) -> list[tuple[float, float]]:
-    """Where a long sound is louder than silence: start and end in seconds, between pauses."""
-    level = functionals.levels(audio.resample(sound, rate, RATE))
+def _sounding(sound: np.ndarray) -> list[tuple[float, float]]:
+    """Where a sound at `RATE` is louder than silence: start and end in seconds, between pauses."""
+    level = functionals.levels(sound)
     second, quiet = HOP / RATE, np.percentile(level, 10)
     # Rooms are never silent: what lies a third of the way from the quietest to the loudest counts.
     on = np.flatnonzero(level > quiet + (level.max() - quiet) / 3)

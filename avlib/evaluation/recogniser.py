@@ -50,7 +50,7 @@ def ship(store: FeatureStore, result: Mapping[str, object], folder: Path) -> lis
         }
         paths.append(folder / f"{name}.safetensors")
         fusion.save(LateFusion().fit(used, emotion, speakers), paths[-1], header)
-    paths.append(folder / "README.md")
+    paths.append(folder / "MODEL_CARD.md")
     files.save(paths[-1], card([fusion.load(path)[1] for path in paths[:-1]]).encode())
     return paths
 

@@ -6,7 +6,8 @@ Of no lesson; `experiments` is.
 import ast
 import hashlib
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import lru_cache, partial
@@ -172,12 +173,19 @@ def _on_one_device(
 def _run_one(
     store: FeatureStore, trial: Trial, place: Path | None, weights_to: Path | None
 ) -> dict[str, object]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with on_one_thread():
         split = _cut(store, trial)
         samples = loaders.to_device(store, split.train, normalisation=trial.normalisation)
         return _carry_out(trial, store, samples, split, place, weights_to)
+
+
+@contextmanager
+def on_one_thread() -> Iterator[None]:
+    """Within it PyTorch works on one thread: others train beside it, and sums keep their order."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
     finally:
         torch.set_num_threads(threads)
 

@@ -35,7 +35,7 @@ def test_what_is_shipped_is_trained_on_all_and_says_what_it_is_worth(tmp_path: P
     assert [path.name for path in paths] == [
         "voice.safetensors",
         "voice-and-face.safetensors",
-        "README.md",
+        "MODEL_CARD.md",
     ]
     model, header = fusion.load(paths[0])
     assert header["rows"] == [row for row in result["rows"] if row["step"] == ladder.VOICE]
@@ -51,7 +51,7 @@ def test_what_is_shipped_is_trained_on_all_and_says_what_it_is_worth(tmp_path: P
 def test_without_faces_the_voice_is_shipped_alone(tmp_path: Path) -> None:
     store, _ = stores(2.0)
     paths = recogniser.ship(store, result_for([ladder.VOICE]), tmp_path)
-    assert [path.name for path in paths] == ["voice.safetensors", "README.md"]
+    assert [path.name for path in paths] == ["voice.safetensors", "MODEL_CARD.md"]
 
 
 @pytest.mark.parametrize("name", recogniser.NAMES)

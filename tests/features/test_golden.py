@@ -69,12 +69,16 @@ def some_features(folder: Path, **changes: object) -> dict[str, list]:
     }
 
 
-def compare(found: dict[str, list]) -> None:
+def differing(found: dict[str, list]) -> list[str]:
+    """Which of the features are not those that were kept."""
     golden = json.loads(GOLDEN.read_text())
-    assert golden.pop("revision") == Recipe.revision, FORGOTTEN
+    different = ["revision"] if golden.pop("revision") != Recipe.revision else []
     for name, wanted in golden.items():
-        close = {"atol": 2} if name == "pairs" else {"rtol": 1e-3, "atol": 0.01}
-        np.testing.assert_allclose(found[name], wanted, err_msg=FORGOTTEN, **({"rtol": 0} | close))
+        relative, absolute = (0, 2) if name == "pairs" else (1e-3, 0.01)
+        same = np.shape(found[name]) == np.shape(wanted)
+        if not same or not np.allclose(found[name], wanted, rtol=relative, atol=absolute):
+            different.append(name)
+    return different
 
 
 @pytest.fixture(scope="module")
@@ -86,15 +90,14 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_features_are_those_of_their_revision(recording: Path) -> None:
-    compare(some_features(recording))
+    assert differing(some_features(recording)) == [], FORGOTTEN
 
 
 @pytest.mark.parametrize(
     "changes", [{"hop": 500}, {"analysis_window": 2000}, {"pair_offset": 0.2}, {"pair_window": 0.4}]
 )
 def test_a_changed_setting_is_seen(recording: Path, changes: dict[str, object]) -> None:
-    with pytest.raises((AssertionError, ValueError)):
-        compare(some_features(recording, **changes))
+    assert differing(some_features(recording, **changes))
 
 
 def one_pixel_aside(frames: np.ndarray, size: int) -> np.ndarray:
@@ -128,16 +131,14 @@ def test_a_changed_filter_or_crop_is_seen(
         patch.setattr(module, name, changed)
         found = some_features(recording)
     audio._kaiser_best.cache_clear()
-    with pytest.raises(AssertionError, match=r"raise Recipe\.revision"):
-        compare(found)
+    assert differing(found)
 
 
 def test_a_raised_revision_asks_for_new_numbers(
     recording: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Recipe, "revision", Recipe.revision + 1)
-    with pytest.raises(AssertionError, match=r"test_golden\.py"):
-        compare(some_features(recording))
+    assert differing(some_features(recording)) == ["revision"]
 
 
 if __name__ == "__main__":
