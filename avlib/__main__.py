@@ -303,32 +303,68 @@ def score(
 def predict(
     recordings: argument(list[Path], "sound files, films, or folders of them", "FILE…"),
     same_speaker: flag("--same-speaker", "all are by one person, whom they make known") = False,
+    profile: option(
+        Path | None, "what is known of the speaker; these are added", "FILE"
+    ) = None,
+    weights: option(Path | None, "a recogniser that you trained on films", "FILE") = None,
+    plot: option(Path | None, "draw what is heard over time, of one recording", "PNG") = None,
+    annotate: option(Path | None, "write the film with its bars below, of one film", "MP4") = None,
     csv: option(Path | None, "write the table here too", "FILE") = None,
     json: Json = None,
 ) -> int:
     """Say which emotion a voice shows, in any recording."""
+    from avlib.evaluation import listening
+    from avlib.evaluation import profile as profiles
+
+    paths = listening.files_in(recordings)
+    for option_, out in (("--plot", plot), ("--annotate", annotate)):
+        if out is not None and len(paths) > 1:
+            raise ValueError(f"{option_} is for one recording; {len(paths)} were given")
+    for out in filter(None, (csv, plot, annotate)):
+        files.refuse_to_replace(out, paths)
+    known = profiles.load(profile) if profile else []
+    heard, done = listening.predict(paths, same_speaker, weights, known)
+    if profile and done.found:
+        count = profiles.update(profile, done.found)
+        say(f"{profile}: {count} stretches of voice are known of this person")
+    save(json, [each.as_json() for each in heard])
+    _write_out(heard, csv, plot, annotate)
+    own = len(known) + sum(map(len, done.found.values())) * same_speaker
+    say(listening.Recogniser.load(weights).worth(own))
+    _tell(heard)
+    for path, reason in done.failed.items():
+        say(f"{path}: {reason}", file=sys.stderr)
+    return 130 if done.interrupted else int(bool(done.failed))
+
+
+def _write_out(heard: list, csv: Path | None, plot: Path | None, annotate: Path | None) -> None:
+    """Write the table, the picture and the film that `predict` was asked for."""
     import pandas as pd
 
-    from avlib.evaluation import listening, recogniser
+    from avlib.evaluation import timeline
 
-    if csv is not None:
-        files.refuse_to_replace(csv, recordings)
-    paths = listening.files_in(recordings)
-    heard, failed = listening.predict(paths, same_speaker)
-    save(json, [each.as_json() for each in heard])
     if csv is not None:
         rows = [{"file": each.file, "emotion": each.emotion} | each.probabilities for each in heard]
         files.save(csv, pd.DataFrame(rows).to_csv(index=False).encode())
-    say(listening.worth(recogniser.load("own-voice")[1], same_speaker))
     for each in heard:
-        say(f"{each.file}: {each.sentence()}")
+        if plot is not None:
+            files.save(plot, timeline.draw(each).png)
+        if annotate is not None:
+            each.notes.append(timeline.annotate(each, annotate))
+
+
+def _tell(heard: list) -> None:
+    """Print what was heard in each file, stretch by stretch where there are several."""
+    from avlib.evaluation import listening
+
+    for each in heard:
+        say(f"{each.file}: {each.sentence()}", *(f"  {note}" for note in each.notes))
         for part in each.segments if len(each.segments) > 1 else []:
             likeliest = max(part["probabilities"], key=part["probabilities"].get)
             share = part["probabilities"][likeliest]
             say(f"  {part['start']:7.1f} to {part['end']:6.1f} s  {likeliest} {share:.2f}")
-    for path, reason in failed.items():
-        say(f"{path}: {reason}", file=sys.stderr)
-    return int(bool(failed))
+    if len(heard) > 1:
+        say(f"{len(heard)} recordings: {listening.summary(heard)}")
 
 
 @command(app)

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +20,10 @@ FILMS = (".mp4", ".mov", ".m4v", ".m4a", ".webm", ".mkv", ".3gp", ".avi")  # oth
 RATES = range(4_000, 384_001)  # Hz, that a recording can have
 LOUDEST = 10.0  # times full scale; a float file can hold anything, a recording cannot
 SILENT = 1e-4  # of full scale: a recording that nowhere exceeds it (−80 dB) holds no voice
+BLOCK_S = 60  # of sound that is read at once
 APART_S = 0.05  # sound and picture of a film that begin so far apart are brought together
+
+Block = tuple[np.ndarray, int]  # sound, and its rate in Hz
 
 
 def load(path: str | Path) -> tuple[np.ndarray, int]:
@@ -34,29 +39,47 @@ def load(path: str | Path) -> tuple[np.ndarray, int]:
     that are no numbers or beyond any recording, a rate that no recording has, or channels that
     cancel each other.
     """
-    channels, rate = load_channels(path)
-    if channels.shape[1] == 1:
-        return channels[:, 0], rate
-    sound = channels.mean(axis=1)
-    if _loudest(sound) < SILENT <= _loudest(channels):
-        raise ValueError(
-            f"{path}: its channels cancel each other out; keep one of them (`sox` or Audacity "
-            "can), and use that"
-        )
-    return sound, rate
+    return _whole(blocks(path))
 
 
 def load_channels(path: str | Path) -> tuple[np.ndarray, int]:
     """As `load`, each channel for itself: ``(samples, channels)`` float32, and the rate."""
-    path = Path(path)
-    film = path.suffix.lower() in FILMS
-    channels, rate = _load_film(path) if film else _load_wav(path)
-    if channels.shape[0] == 0:
+    return _whole(_blocks_of_channels(Path(path)))
+
+
+def blocks(path: str | Path) -> Iterator[Block]:
+    """What `load` returns, a piece at a time, so that hours of sound need little memory."""
+    mixed = apart = 0.0
+    for channels, rate in _blocks_of_channels(Path(path)):
+        sound = channels[:, 0] if channels.shape[1] == 1 else channels.mean(axis=1)
+        mixed, apart = max(mixed, _loudest(sound)), max(apart, _loudest(channels))
+        yield sound, rate
+    if mixed < SILENT <= apart:
+        raise ValueError(
+            f"{path}: its channels cancel each other out; keep one of them (`sox` or Audacity "
+            "can), and use that"
+        )
+
+
+def _whole(pieces: Iterator[Block]) -> Block:
+    sounds, rates = zip(*pieces, strict=True)
+    return (sounds[0] if len(sounds) == 1 else np.concatenate(sounds)), rates[0]
+
+
+def _blocks_of_channels(path: Path) -> Iterator[Block]:
+    """``(samples, channels)`` and the rate; at least one block, or a `ValueError`."""
+    film, empty = path.suffix.lower() in FILMS, True
+    for channels, rate in _film_blocks(path) if film else _wav_blocks(path):
+        if channels.shape[0] == 0:
+            continue
+        empty, loudest = False, _loudest(channels)
+        if not loudest <= LOUDEST:  # NaN, too
+            raise _damaged(
+                path, f"holds samples of {loudest:g} times full scale, which is no sound"
+            )
+        yield channels, rate
+    if empty:
         raise _damaged(path, "holds no sound samples")
-    loudest = _loudest(channels)
-    if not loudest <= LOUDEST:  # NaN, too
-        raise _damaged(path, f"holds samples of {loudest:g} times full scale, which is no sound")
-    return channels, rate
 
 
 def _damaged(path: Path, what: str) -> ValueError:
@@ -76,7 +99,7 @@ def _require_rate(path: Path, rate: int) -> None:
         )
 
 
-def _load_wav(path: Path) -> tuple[np.ndarray, int]:
+def _wav_blocks(path: Path) -> Iterator[Block]:
     import soundfile
 
     try:
@@ -84,7 +107,8 @@ def _load_wav(path: Path) -> tuple[np.ndarray, int]:
         with soundfile.SoundFile(path if os.name == "nt" else os.fsencode(path)) as file:
             _require_rate(path, file.samplerate)
             _require_whole(path)
-            return file.read(dtype="float32", always_2d=True), file.samplerate
+            for channels in file.blocks(BLOCK_S * file.samplerate, dtype="float32", always_2d=True):
+                yield channels, file.samplerate
     except soundfile.SoundFileRuntimeError as error:
         said = getattr(error, "error_string", error)
         raise _damaged(path, f"cannot be read as sound ({said})") from error
@@ -112,7 +136,7 @@ def _require_whole(path: Path) -> None:
             file.seek(end + end % 2)
 
 
-def _load_film(path: Path) -> tuple[np.ndarray, int]:
+def _film_blocks(path: Path) -> Iterator[Block]:
     import av
 
     try:
@@ -121,21 +145,35 @@ def _load_film(path: Path) -> tuple[np.ndarray, int]:
                 raise ValueError(f"{path}: has no sound track; use the clip's 01 mp4 or 03 wav")
             stream = film.streams.best("audio")
             _require_rate(path, stream.rate or 0)
-            planar = av.AudioResampler(format="fltp")
-            frames = [*film.decode(stream), None]  # None asks for what the resampler still holds
-            blocks = [block.to_ndarray() for frame in frames for block in planar.resample(frame)]
-            rate, promised = stream.rate, float((stream.duration or 0) * stream.time_base)
-            late = starts_late(film)
+            late, found, gathered, rate = starts_late(film), 0, [], stream.rate
+            for frame, rate in _planar(film, stream):  # which knows the rate better
+                apart = round(late * rate) if abs(late) > APART_S else 0
+                if not found and apart > 0:
+                    gathered.append(np.zeros((apart, frame.shape[1]), np.float32))
+                gathered.append(frame[max(0, -apart - found) :])
+                found += len(frame)
+                if sum(map(len, gathered)) >= BLOCK_S * rate:
+                    yield np.concatenate(gathered), rate
+                    gathered = []
+            promised = float((stream.duration or 0) * stream.time_base)
     except av.FFmpegError as error:
         raise _damaged(path, f"its sound cannot be decoded ({error.strerror})") from error
-    channels = np.concatenate(blocks or [np.zeros((1, 0), np.float32)], axis=1).T
-    found = len(channels) / rate
-    if found < promised - 0.1:
-        raise _damaged(path, f"is cut short, {found:.2f} of {promised:.2f} s of sound are there")
-    if abs(late) > APART_S:
-        apart = round(late * rate)
-        channels = np.pad(channels, ((max(apart, 0), 0), (0, 0)))[max(-apart, 0) :]
-    return channels, rate
+    if found / rate < promised - 0.1:
+        raise _damaged(
+            path, f"is cut short, {found / rate:.2f} of {promised:.2f} s of sound are there"
+        )
+    if gathered:
+        yield np.concatenate(gathered), rate
+
+
+def _planar(film: av.container.InputContainer, stream: av.audio.AudioStream) -> Iterator[Block]:
+    """A film's sound as it is decoded, ``(samples, channels)`` float32, and its rate."""
+    import av
+
+    planar = av.AudioResampler(format="fltp")
+    for frame in chain(film.decode(stream), [None]):  # None asks for what is still held back
+        for block in planar.resample(frame):
+            yield block.to_ndarray().T, block.sample_rate
 
 
 def starts_late(container: av.container.InputContainer) -> float:

@@ -11,8 +11,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "listening",
         "metrics",
         "plots",
+        "profile",
         "recogniser",
         "runner",
         "scoring",
+        "timeline",
     ],
 )

@@ -110,10 +110,14 @@ def faces(store: FeatureStore) -> np.ndarray | None:
     """
     if store.pairs is None:
         return store.vectors
-    blocks = store.pairs.astype(np.float32).mean(axis=3).reshape(-1, 16, 4, 32, 4)
+    return pd.DataFrame(seen(store.pairs)).groupby(store.clip_of_pair).mean().to_numpy()
+
+
+def seen(pairs: np.ndarray) -> np.ndarray:
+    """Frame pairs, ``(pairs, 64, 128, 3)`` uint8, as rows of `faces`, ``(pairs, 512)`` float32."""
+    blocks = pairs.astype(np.float32).mean(axis=3).reshape(-1, 16, 4, 32, 4)
     first, second = np.split(blocks.mean(axis=(2, 4)), 2, axis=2)
-    seen = np.concatenate([first, second - first], axis=2).reshape(len(first), -1)
-    return pd.DataFrame(seen).groupby(store.clip_of_pair).mean().to_numpy()
+    return np.concatenate([first, second - first], axis=2).reshape(len(first), -1)
 
 
 def run(

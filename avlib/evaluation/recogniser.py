@@ -70,11 +70,17 @@ def load(name: str = "voice") -> tuple[LateFusion, dict[str, object]]:
     """
     if name not in NAMES:
         raise ValueError(f"recogniser: there is no {name!r}; choose from {', '.join(NAMES)}")
-    model, header = fusion.load(SHIPPED / f"{name}.safetensors")
-    if not set(header["functionals"]) <= {each.name for each in functionals.described()}:
+    return read(SHIPPED / f"{name}.safetensors")
+
+
+def read(path: Path) -> tuple[LateFusion, dict[str, object]]:
+    """The recogniser of a file that `ship` wrote. Raises as `load`, or if it is no such file."""
+    model, header = fusion.load(path)
+    known = {each.name for each in functionals.described()}
+    if not set(header.get("functionals", [""])) <= known:
         raise ValueError(
-            f"recogniser {name!r}: was trained on other functionals than this avlib computes; "
-            "train it again by `python -m avlib run ladder --weights DIR`"
+            f"{path}: was trained on other functionals than this avlib computes; train it again by "
+            "`python -m avlib run ladder --weights DIR`"
         )
     return model, header
 

@@ -7,7 +7,7 @@ video. Taught in notebooks/02-mfcc-and-frame-pairs.ipynb.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -37,7 +37,7 @@ def frames_at(
         raise ValueError(f"times: should be zero or more, in ascending order, got {list(times)}")
     if not wanted:
         return np.zeros((0, 0, 0, 3), np.uint8)
-    with _film(path) as (container, stream):
+    with opened(path) as (container, stream):
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = threads
         packets = list(container.demux(stream))
@@ -48,9 +48,31 @@ def frames_at(
     return np.stack([frames[begin] for begin in on_screen])
 
 
+def frames_along(path: str | Path, times: Iterable[float]) -> Iterator[np.ndarray]:
+    """The frames at given times, one after the other, of a film of any length.
+
+    As `frames_at`, which is faster for a clip and holds all of it; here no more than a frame is
+    held. Times after the film's end show its last frame. Raises ``ValueError`` if the film cannot
+    be decoded or has no picture.
+    """
+    with opened(path) as (container, stream):
+        frames = (frame for frame in container.decode(stream) if frame.time is not None)
+        shown = following = next(frames, None)
+        if shown is None:
+            raise ValueError(f"{path}: holds no frame; get a whole copy of the file")
+        begin = shown.time
+        for time in times:
+            while following is not None and following.time - begin <= time:
+                shown, following = following, next(frames, None)
+            yield upright(shown)
+
+
 @contextmanager
-def _film(path: str | Path) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
-    """An open film and its picture; whatever FFmpeg says against it names the file."""
+def opened(path: str | Path) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
+    """An open film and its picture; whatever FFmpeg says against it names the file.
+
+    Raises ``ValueError`` if it cannot be opened or read, or has no picture.
+    """
     try:
         with av.open(path, metadata_errors="replace") as container:
             stream = container.streams.best("video")
@@ -110,14 +132,14 @@ def _decode(
         stream.codec_context.skip_frame = "DEFAULT" if packet.pts in wanted else "NONREF"
         for frame in packet.decode():
             if frame.pts in wanted:
-                upright = _upright(frame)
-                kept[frame.pts] = upright if size is None else square(upright[None], size)[0]
+                shown = upright(frame)
+                kept[frame.pts] = shown if size is None else square(shown[None], size)[0]
         if len(kept) == len(wanted):
             break
     return kept
 
 
-def _upright(frame: av.VideoFrame) -> np.ndarray:
+def upright(frame: av.VideoFrame) -> np.ndarray:
     """A frame in RGB, turned as its metadata says: telephones write films on their side."""
     return np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90) % 4)
 
@@ -127,7 +149,7 @@ def duration(path: str | Path) -> float:
 
     Raises `ValueError` if the file cannot be opened or has no picture.
     """
-    with _film(path) as (container, stream):
+    with opened(path) as (container, stream):
         if stream.duration is None:
             return container.duration / av.time_base
         return float(stream.duration * stream.time_base)

@@ -106,7 +106,8 @@ class LateFusion:
     def log_posteriors(self, features: Features, known: Features | None = None) -> np.ndarray:
         """The log-probability of each emotion, ``(clips, 8)``, of clips of one speaker.
 
-        `known` are clips of the same speaker, of any emotion; their labels are not asked for.
+        `known` are clips of the same speaker, of any emotion; their labels are not asked for. A
+        modality that it lacks is a stranger's.
         """
         given, own = self.opinions(features), self.opinions(known) if known else {}
         count = len(next(iter(own.values()))) if own else 0
@@ -114,10 +115,11 @@ class LateFusion:
         total = 0.0
         for weight, (name, learned) in zip(weights, self.normalisations.items(), strict=True):
             normalisation = learned.forget()
-            if own:
+            if name in own:
                 normalisation.partial_fit(own[name])
             normalised = normalisation.transform(given[name])
-            total = total + weight * self.models[name, count > 0].log_posteriors(normalised)
+            model = self.models[name, normalisation.clips > 0]
+            total = total + weight * model.log_posteriors(normalised)
         return log_softmax(total, axis=1)
 
 
