@@ -2,17 +2,24 @@
 
 import json
 import shutil
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
 
 from avlib import features, practice
 from avlib.__main__ import main
+from avlib.corpus import recording
 from avlib.corpus.ravdess import EMOTIONS
-from avlib.evaluation import listening, recogniser
+from avlib.evaluation import ladder, listening
+from avlib.evaluation import profile as profiles
+from avlib.evaluation.listening import Recogniser
 from avlib.features import Recipe, audio, functionals
+from avlib.learning import fusion
 
 QUIET = {"progress": False, "jobs": 1}
 
@@ -68,8 +75,8 @@ def test_sound_files_and_films_of_other_kinds_are_heard(spoken: list[Path], tmp_
     film = spoken[2].with_name(f"01{spoken[2].stem[2:]}.mp4")
     shutil.copy(film, tmp_path / "a.mov")
     paths = [spoken[2], tmp_path / "a.flac", film, tmp_path / "a.mov", tmp_path / "a.ogg"]
-    heard, failed = listening.predict(paths, **QUIET)
-    assert not failed
+    heard, done = listening.predict(paths, **QUIET)
+    assert not done.failed
     wav, flac, mp4, mov, _ = (np.array(list(each.probabilities.values())) for each in heard)
     np.testing.assert_allclose(flac, wav, atol=1e-3)
     np.testing.assert_array_equal(mov, mp4)
@@ -106,6 +113,7 @@ def test_what_cannot_be_heard_is_listed_and_the_rest_goes_on(
     assert heard["emotion"] in heard["probabilities"]
     assert set(heard["probabilities"]) == set(EMOTIONS)
     assert [set(each) for each in heard["segments"]] == [{"start", "end", "probabilities"}]
+    assert heard["notes"] == []
     assert "Trained on RAVDESS" in said.out
     assert "do not judge people by this" in said.out
 
@@ -128,6 +136,125 @@ def test_doubt_is_said() -> None:
 
 
 def test_what_it_is_worth_comes_from_its_header() -> None:
-    header = recogniser.load("own-voice")[1]
-    row = next(row for row in header["rows"] if row["speaker_clips"] == 0)
-    assert f"{100 * row['accuracy']:.0f} %" in listening.worth(header, same_speaker=False)
+    judge = Recogniser.load()
+    shares = {
+        row["speaker_clips"]: f"{100 * row['accuracy']:.0f} %" for row in judge.header["rows"]
+    }
+    for known, row in ((0, 0), (1, 1), (4, 2), (19, 10), (200, "all")):
+        assert f"right about {shares[row]}" in judge.worth(known)
+    assert "never heard" in judge.worth(0)
+    assert "knew 1 clip," in judge.worth(1)
+
+
+@given(st.lists(st.integers(1, 400), min_size=1, max_size=8), st.integers(0, 9))
+def test_a_block_at_a_time_is_heard_as_the_whole(sizes: list[int], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    sound = rng.normal(0, 0.1, sum(sizes)).astype(np.float32)
+    pieces = [(part, 100) for part in np.split(sound, np.cumsum(sizes)[:-1])]
+    level = listening.loudness(iter(pieces))
+    np.testing.assert_allclose(level, 10 * np.log10(np.square(sound, dtype=float) + 1e-10))
+    edges = np.sort(rng.uniform(0, len(sound) / 100, 4))
+    spans = [(edges[0], edges[1]), (edges[2], edges[3])]
+    for (start, end), (cut, rate) in zip(spans, listening._cuts(iter(pieces), spans), strict=True):
+        first = max(0, round((start - listening.PAUSE / 2) * 100))
+        last = round((end + listening.PAUSE / 2) * 100)
+        assert rate == 100
+        np.testing.assert_array_equal(cut, sound[first:last])
+
+
+def test_hours_need_no_more_memory_than_minutes(spoken: list[Path], tmp_path: Path) -> None:
+    sound, rate = audio.load(spoken[0])
+    most = []
+    for times in (20, 200):
+        path = tmp_path / f"{times}.wav"
+        silence = np.zeros(8 * rate, np.float32)
+        with soundfile.SoundFile(path, "w", rate, 1) as file:
+            for _ in range(times):
+                file.write(silence)
+            file.write(sound)
+        tracemalloc.start()
+        found = list(listening._stretches(lambda path=path: recording.blocks(path)))
+        most.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert len(found) == 1
+        assert found[0].start == pytest.approx(8 * times, abs=1.5)
+    assert most[1] < 1.3 * most[0]
+
+
+def test_ctrl_c_keeps_what_was_heard(
+    spoken: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = functionals.compute, []
+
+    def interrupted(*given: object) -> np.ndarray:
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return real(*given)
+
+    monkeypatch.setattr(functionals, "compute", interrupted)
+    sound, rate = audio.load(spoken[0])
+    path = tmp_path / "long.wav"
+    soundfile.write(path, np.concatenate([sound, np.zeros(rate)] * 5), rate)
+    heard, done = listening.predict([path], **QUIET)
+    assert done.interrupted
+    assert len(heard[0].segments) == 2
+    assert done.failed[path].startswith("interrupted")
+
+
+def test_a_profile_knows_who_spoke_before(
+    spoken: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    profile = tmp_path / "me.json"
+    told = []
+    for _ in range(3):
+        assert main(["predict", *map(str, spoken[:3]), "--profile", str(profile)]) == 0
+        told.append(capsys.readouterr().out)
+    assert "3 stretches of voice are known" in told[0]
+    assert "actors it had never heard" in told[0]
+    assert "3 stretches of voice are known" in told[2]  # the same files are not counted again
+    assert "of whom it knew 2 clips" in told[1]
+    assert told[1] == told[2] != told[0]
+    known = profiles.load(profile)
+    alone, _ = listening.predict(spoken[3:], known=known, **QUIET)
+    functional = functionals.compute(*audio.load(spoken[0]))
+    np.testing.assert_array_equal(known[0].functionals, functional)
+    assert alone != listening.predict(spoken[3:], **QUIET)[0]
+    content = json.loads(profile.read_text())
+    content["stretches"] = {}
+    profile.write_text(json.dumps(content))
+    assert main(["predict", str(spoken[0]), "--profile", str(profile)]) == 1
+    assert "was changed since avlib wrote it" in capsys.readouterr().err
+
+
+def test_one_trained_on_films_sees_faces(
+    spoken: list[Path], tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Trained on functionals and pixels that tell nothing: it is the way that counts."""
+    rng, count = np.random.default_rng(0), len(functionals.described())
+    emotion, actor = np.tile(np.arange(1, 9), 16), np.repeat(np.arange(1, 17), 8)
+    given = {"sound": rng.normal(0, 1, (128, count)), "face": rng.normal(99, 9, (128, 512))}
+    header = {
+        "functionals": [each.name for each in functionals.described()],
+        "recipe": {"visual": "pairs"},
+    }
+    fusion.save(fusion.LateFusion().fit(given, emotion, actor), tmp_path / "a.safetensors", header)
+    film = spoken[0].with_name(f"01{spoken[0].stem[2:]}.mp4")
+    (heard, voice), _ = listening.predict(
+        [film, spoken[0]], weights=tmp_path / "a.safetensors", **QUIET
+    )
+    assert heard.notes == ["a face was seen in 12 of 12 looks"]
+    assert voice.notes == ["no picture: the voice was judged alone"]
+    assert voice.probabilities == listening.predict([spoken[0]], **QUIET)[0][0].probabilities
+    assert heard.probabilities != voice.probabilities
+    shipped = Path(fusion.__file__).parent / "trained" / "voice-and-face.safetensors"
+    with pytest.raises(ValueError, match="asks for a face's action units"):
+        listening.predict([film], weights=shipped, **QUIET)
+
+
+def test_what_is_seen_is_what_training_saw(spoken: list[Path]) -> None:
+    """Of a practice film, whose face fills as much of the centre as RAVDESS's do, nearly."""
+    film = spoken[0].with_name(f"01{spoken[0].stem[2:]}.mp4")
+    (seen,), _ = listening._with_faces(film, [listening.Stretch(0.0, 3.2, np.zeros(1))])
+    wanted = ladder.seen(features.clip_pairs(film, Recipe())).mean(axis=0)
+    assert np.corrcoef(seen.face, wanted)[0, 1] > 0.8

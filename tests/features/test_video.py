@@ -55,6 +55,15 @@ def test_frames_at_uneven_times_are_told_apart(
     assert numbers(path, [time / 1000 for time in asked]) == wanted
 
 
+def test_one_frame_after_the_other_is_the_same_frame(tmp_path: Path) -> None:
+    begins = [Fraction(n * n, 100) for n in range(12)]
+    path = write_mp4(tmp_path / "clip.mp4", begins)
+    asked = [0, 0.005, 0.01, 0.5, 0.5, 1.19, 1.21]
+    along = [number_on(frame) for frame in video.frames_along(path, asked)]
+    assert along == numbers(path, asked)
+    assert [number_on(f) for f in video.frames_along(path, [0, 99])] == [0, 11]  # the last stays
+
+
 @pytest.mark.parametrize("threads", [1, 2, 0])
 def test_threads_change_no_pixel(tmp_path: Path, threads: int) -> None:
     path = write_mp4(tmp_path / "clip.mp4")
