@@ -303,9 +303,7 @@ def score(
 def predict(
     recordings: argument(list[Path], "sound files, films, or folders of them", "FILE…"),
     same_speaker: flag("--same-speaker", "all are by one person, whom they make known") = False,
-    profile: option(
-        Path | None, "what is known of the speaker; these are added", "FILE"
-    ) = None,
+    profile: option(Path | None, "what is known of the speaker; these are added", "FILE") = None,
     weights: option(Path | None, "a recogniser that you trained on films", "FILE") = None,
     plot: option(Path | None, "draw what is heard over time, of one recording", "PNG") = None,
     annotate: option(Path | None, "write the film with its bars below, of one film", "MP4") = None,
@@ -365,6 +363,20 @@ def _tell(heard: list) -> None:
             say(f"  {part['start']:7.1f} to {part['end']:6.1f} s  {likeliest} {share:.2f}")
     if len(heard) > 1:
         say(f"{len(heard)} recordings: {listening.summary(heard)}")
+
+
+@command(app)
+def export(onnx: option(Path, "where to", "DIR")) -> None:
+    """Write recognisers as ONNX files, for programs without Python."""
+    from avlib import course, practice
+    from avlib.corpus import ravdess
+    from avlib.evaluation import export
+    from avlib.features import Recipe
+
+    # The fusion network that comes with avlib was trained on the practice corpus.
+    clips = ravdess.index(practice.write(course.data_folder() / "practice"))
+    for path in export.write(onnx, course.store(clips, Recipe())):
+        say(f"{path}: {path.stat().st_size:,} bytes")
 
 
 @command(app)

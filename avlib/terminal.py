@@ -69,7 +69,7 @@ def command(group: typer.Typer, goes_on: bool = False, **settings: object) -> Ca
             try:
                 _try_json(**given)
                 status = function(**given)
-            except (ValueError, OSError, RuntimeError) as error:
+            except (ValueError, OSError, RuntimeError, ImportError) as error:
                 if os.environ.get("AVLIB_DEBUG"):
                     raise
                 say(f"avlib {name}: {error}", file=sys.stderr)

@@ -57,7 +57,7 @@ def resample(sound: np.ndarray, rate: int, target_rate: int) -> np.ndarray:
     if rate == target_rate:
         return sound
     up, down = target_rate // gcd(rate, target_rate), rate // gcd(rate, target_rate)
-    first, taps = _kaiser_best(up, down)
+    first, taps = kaiser_best(rate, target_rate)
     whole = len(sound) * up // down
     rounds = max(1, ceil(whole / up))  # how often each phase comes
     kept = np.empty((rounds, up), np.float32)
@@ -75,8 +75,9 @@ def resample(sound: np.ndarray, rate: int, target_rate: int) -> np.ndarray:
 
 
 @lru_cache(maxsize=8)
-def _kaiser_best(up: int, down: int) -> tuple[np.ndarray, np.ndarray]:
+def kaiser_best(rate: int, target_rate: int) -> tuple[np.ndarray, np.ndarray]:
     """For each phase: the first sample that its filter covers, and the filter's taps there."""
+    up, down = target_rate // gcd(rate, target_rate), rate // gcd(rate, target_rate)
     cutoff = min(1.0, up / down)  # over the old Nyquist frequency: going down, keep less
     half = ZERO_CROSSINGS / cutoff  # half of the filter's length, in samples of the recording
     place = np.arange(up) * down / up  # where each phase's value lies, in samples
@@ -109,7 +110,7 @@ def mfcc(
     """
     import librosa
 
-    bands = _mel_bands(rate, window)
+    bands = mel_bands(rate, window)
     padded = np.pad(sound, [(0, 0)] * (sound.ndim - 1) + [(window // 2, window // 2)])
     frames = 1 + (padded.shape[-1] - window) // hop
     mel = [  # of a long recording, a block at a time
@@ -126,7 +127,8 @@ def mfcc(
 
 
 @lru_cache(maxsize=8)
-def _mel_bands(rate: int, window: int) -> np.ndarray:
+def mel_bands(rate: int, window: int) -> np.ndarray:
+    """What `mfcc` weighs frequencies by: ``(128, 1 + window / 2)`` float32."""
     import librosa
 
     return librosa.filters.mel(sr=rate, n_fft=window)

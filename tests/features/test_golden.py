@@ -126,11 +126,11 @@ def test_a_changed_filter_or_crop_is_seen(
     name: str,
     changed: float | Callable,
 ) -> None:
-    audio._kaiser_best.cache_clear()
+    audio.kaiser_best.cache_clear()
     with monkeypatch.context() as patch:
         patch.setattr(module, name, changed)
         found = some_features(recording)
-    audio._kaiser_best.cache_clear()
+    audio.kaiser_best.cache_clear()
     assert differing(found)
 
 
