@@ -87,12 +87,17 @@ class Explorer:
             self.shown.value = f'<p role="alert" style="color: #b00020">{message}</p>'
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.box.model_id}
-        return {
-            "text/html": self.shown.value,
-            "text/plain": "A widget; run the cell to move it.",
-            "application/vnd.jupyter.widget-view+json": view,
-        }
+        return bundle(self.box, self.shown.value)
+
+
+def bundle(box: ipywidgets.Widget, picture: str) -> dict[str, object]:
+    """What a notebook shows of a widget: itself, or without a kernel a picture, as HTML."""
+    view = {"version_major": 2, "version_minor": 0, "model_id": box.model_id}
+    return {
+        "text/html": picture,
+        "text/plain": "A widget; run the cell to move it.",
+        "application/vnd.jupyter.widget-view+json": view,
+    }
 
 
 def choice(

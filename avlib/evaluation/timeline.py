@@ -25,10 +25,11 @@ LEAST_PIXELS = 480  # that an annotated film is wide at least, so that the words
 _LABELLED = 12  # stretches, of which each is named in the picture; more would lie over each other
 
 
-def draw(heard: Heard) -> Picture:
+def draw(heard: Heard, corpus: str | None = None) -> Picture:
     """The loudness of a recording, and under it the probabilities of each stretch of voice.
 
-    Where there is silence, nothing is drawn. Raises ValueError as `recording.blocks`.
+    Where there is silence, nothing is drawn. `corpus` as in `Picture.of`. Raises ValueError as
+    `recording.blocks`.
     """
     level = loudness(recording.blocks(heard.file))
     seconds = len(level) / FRAMES
@@ -60,6 +61,7 @@ def draw(heard: Heard) -> Picture:
         figure,
         f"{Path(heard.file).name}: {heard.sentence()}. Loudness over {seconds:.1f} s, and the "
         f"probability of eight emotions in {len(heard.segments)} stretches of voice: {parts}.",
+        corpus,
     )
 
 
