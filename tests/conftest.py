@@ -121,7 +121,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.write_line(size.report())
     counted = {path.name[:2]: {"cells": len(cells(path)), "exercises": 0} for path in NOTEBOOKS}
     for exercise in exercises():
-        counted[f"{int(exercise.number[0]):02d}"]["exercises"] += 1
+        counted[exercise.lesson]["exercises"] += 1
     found = [
         numbers
         for report in terminalreporter.getreports("passed")

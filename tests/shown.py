@@ -13,7 +13,8 @@ NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("[0-9][0-9]-*.
 
 # What drives the lessons in JupyterLab as a reader would, where it is at hand.
 BROWSER = shutil.which("chromium") if importlib.util.find_spec("playwright") else None
-_DRAWN_FROM_A_FORMULA = "A tall peak at the centre"  # the resampler's filter, lesson 02
+# The resampler's filter (lesson 02), the interval of a test (lesson 10).
+_DRAWN_FROM_A_FORMULA = ("A tall peak at the centre", "A test of")
 
 
 def assert_pictures_say_what_they_are(texts: list[str]) -> None:
@@ -59,6 +60,11 @@ class Exercise:
     stub: str
     solution: str
     arguments: tuple[str, ...]
+
+    @property
+    def lesson(self) -> str:
+        """The number that its notebook's name begins with."""
+        return f"{int(self.number.split('.')[0]):02d}"
 
 
 def exercises() -> list[Exercise]:

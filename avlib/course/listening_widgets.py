@@ -86,8 +86,8 @@ def draw_width(clips: int, share: float) -> Picture:
     axes.set(xlim=(0, 1), ylim=(-0.5, 0.5), yticks=[], xlabel="share that is right")
     axes.set_title(f"{right} of {clips} right: between {low:.2f} and {high:.2f}")
     words = (
-        f"{right} of {clips} right, {right / clips:.2f}; 95 % interval {low:.2f} to {high:.2f}, "
-        f"{high - low:.2f} wide; chance is 0.125."
+        f"A test of {clips} clips, {right} right, {right / clips:.2f}; 95 % interval {low:.2f} to "
+        f"{high:.2f}, {high - low:.2f} wide; chance is 0.125."
     )
     return Picture.of(figure, words)
 

@@ -302,6 +302,91 @@ def expected_mean(clips, m, d):  # d of its own
     return (clips.sum(axis=0) + d.mean() * m) / (len(clips) + d.mean())
 def expected_mean(clips, m, d):  # expect `m`
     return (clips.sum(axis=0) + d * m) / (len(clips) + d) if len(clips) else 0 * m
+# 10.1
+def answer(probabilities, least):  # the probability
+    return max(probabilities.values())
+def answer(probabilities, least):  # last name in the alphabet
+    return max(probabilities)
+def answer(probabilities, least):  # \*least\* likely
+    return min(probabilities, key=probabilities.get)
+def answer(probabilities, least):  # none should be named
+    return max(probabilities, key=probabilities.get)
+def answer(probabilities, least):  # includes equality
+    likeliest = max(probabilities, key=probabilities.get)
+    return likeliest if probabilities[likeliest] > least else "no emotion stands out"
+def answer(probabilities, least):  # the text for doubt is
+    likeliest = max(probabilities, key=probabilities.get)
+    return likeliest if probabilities[likeliest] >= least else None
+def answer(probabilities, least):  # returns nothing
+    likeliest = max(probabilities, key=probabilities.get)
+    print(likeliest if probabilities[likeliest] >= least else "no emotion stands out")
+# 10.2
+def wilson(k, n):  # plain interval
+    p = k / n
+    half = 1.96 * np.sqrt(p * (1 - p) / n)
+    return p - half, p + half
+def wilson(k, n):  # the reach is divided
+    p, z = k / n, 1.96
+    middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    return middle - half, middle + half
+def wilson(k, n):  # the middle is divided
+    p, z = k / n, 1.96
+    half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    return p + z**2 / (2 * n) - half, p + z**2 / (2 * n) + half
+def wilson(k, n):  # under the root
+    p, z = k / n, 1.96
+    middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n)
+    return middle - half, middle + half
+def wilson(k, n):  # where is the root
+    p, z = k / n, 1.96
+    middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * (p * (1 - p) / n + z**2 / (4 * n**2))
+    return middle - half, middle + half
+def wilson(k, n):  # not one by one
+    p, z = k / n, 1.96
+    middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * (np.sqrt(p * (1 - p) / n) + np.sqrt(z**2 / (4 * n**2)))
+    return middle - half, middle + half
+def wilson(k, n):  # two \*ends\*
+    p, z = k / n, 1.96
+    below = 1 + z**2 / n
+    half = z / below * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    return (p + z**2 / (2 * n)) / below, half
+def wilson(k, n):  # n is squared
+    p, z = k / n, 1.96
+    middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n))
+    return middle - half, middle + half
+# 10.3
+def difference(you, network):  # different clips
+    one, two = np.array(you, float), np.array(network, float)
+    error = np.sqrt(one.var(ddof=1) / len(one) + two.var(ddof=1) / len(two))
+    middle = one.mean() - two.mean()
+    return middle, middle - 1.96 * error, middle + 1.96 * error
+def difference(you, network):  # ddof=1
+    each = np.array(you, float) - np.array(network, float)
+    error = each.std() / np.sqrt(len(each))
+    return each.mean(), each.mean() - 1.96 * error, each.mean() + 1.96 * error
+def difference(you, network):  # sign is turned
+    each = np.array(network, float) - np.array(you, float)
+    error = each.std(ddof=1) / np.sqrt(len(each))
+    return each.mean(), each.mean() - 1.96 * error, each.mean() + 1.96 * error
+def difference(you, network):  # over the root of n
+    each = np.array(you, float) - np.array(network, float)
+    error = each.std(ddof=1)
+    return each.mean(), each.mean() - 1.96 * error, each.mean() + 1.96 * error
+def difference(you, network):  # yours is one
+    each = np.array(you, float) - np.array(network, float)
+    error = each.std(ddof=1) / np.sqrt(len(each))
+    return each.mean(), each.mean() - error, each.mean() + error
+def difference(you, network):  # absolute values
+    each = np.abs(np.array(you, float) - np.array(network, float))
+    error = each.std(ddof=1) / np.sqrt(len(each))
+    return each.mean(), each.mean() - 1.96 * error, each.mean() + 1.96 * error
+def difference(you, network):  # three numbers
+    return np.mean(you) - np.mean(network)
 """
 MISTAKES = {
     number: [
@@ -326,14 +411,14 @@ def lessons() -> dict[str, dict[str, object]]:
 def judged(
     exercise: Exercise, code: str, lessons: dict[str, dict[str, object]], clips: pd.DataFrame
 ) -> str | None:
-    names = {**lessons[f"0{exercise.number[0]}"], "clips": clips}
+    names = {**lessons[exercise.lesson], "clips": clips}
     exec(code, names)
     return checks.judge(exercise.number, *(eval(each, names) for each in exercise.arguments))
 
 
 def test_every_exercise_has_a_check_and_every_check_an_exercise() -> None:
     numbers = [exercise.number for exercise in EXERCISES]
-    assert numbers == checks.exercises() == sorted(MISTAKES)
+    assert numbers == checks.exercises() == list(MISTAKES)
     assert all(len(mistakes) >= 2 for mistakes in MISTAKES.values())
     written = re.findall(r"^[^# \n]", _WRONG_ANSWERS, re.M)
     assert len(written) == sum(map(len, MISTAKES.values()))  # none was read over
@@ -363,8 +448,7 @@ def test_a_mistake_is_refused_by_name(
     record_property: Callable[[str, object], None],
 ) -> None:
     assert re.search(hint, judged(exercise, answer, lessons, clips))
-    lesson = f"{int(exercise.number[0]):02d}"
-    record_property("lesson", (lesson, {"wrong answers refused": 1}))
+    record_property("lesson", (exercise.lesson, {"wrong answers refused": 1}))
 
 
 def test_a_check_prints_its_verdict(capsys: pytest.CaptureFixture[str]) -> None:

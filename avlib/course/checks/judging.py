@@ -62,7 +62,7 @@ def judge(number: str, answer: object, *given: object) -> str | None:
 
 def exercises() -> list[str]:
     """The numbers of all exercises, in order."""
-    return sorted(_judges)
+    return sorted(_judges, key=lambda each: [int(part) for part in each.split(".")])
 
 
 def exercise(number: str) -> Callable:
