@@ -290,7 +290,8 @@ function render({ model, el }) {
     if (own.over) pump(own);
   }
 
-  function reveal(own) {
+  function reveal(own) { // all that was heard is answered
+    root.dataset.answered = "true";
     if (own.about) tell(`${part.said.textContent}. It was: ${own.about}.`);
     own.about = null;
   }
@@ -308,6 +309,7 @@ function render({ model, el }) {
 
   function begin(brief) {
     problem("");
+    root.dataset.answered = "false";
     [intervals, delays, drawn] = [[], [], 0];
     run = { blocks: [], taken: 0, sent: 0, brief };
     state("asking");

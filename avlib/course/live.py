@@ -23,14 +23,9 @@ import traitlets
 from avlib import course, files
 from avlib.corpus import ravdess, recording
 from avlib.corpus.ravdess import EMOTIONS
-from avlib.evaluation import listening, plots, recogniser
-from avlib.features import audio, functionals
+from avlib.evaluation import listening, plots
+from avlib.features import audio, faces, functionals
 from avlib.features.functionals import RATE
-
-try:
-    from avlib.features import faces
-except ImportError:  # until there is a finder of faces
-    faces = None
 
 WINDOW = 3.0  # s of sound that are judged at once
 LEAST = 1.0  # s; a window that has only begun is not judged
@@ -42,9 +37,8 @@ Answer = tuple[dict[str, object], list[bytes]]  # what the page gets: plain valu
 
 
 @lru_cache(maxsize=1)
-def _recogniser() -> tuple[object, list[int]]:
-    model, header = recogniser.load("own-voice")
-    return model, recogniser.columns(header["functionals"])
+def _recogniser() -> listening.Recogniser:
+    return listening.Recogniser.load()
 
 
 def judge(sound: np.ndarray, rate: int) -> dict[str, object]:
@@ -53,13 +47,11 @@ def judge(sound: np.ndarray, rate: int) -> dict[str, object]:
     ``probabilities`` by emotion (None if there is no voice), what is ``said`` of them, and
     ``segments`` with ``start``, ``end`` (s) and ``probabilities``.
     """
-    model, chosen = _recogniser()
     try:
         found = listening.stretches(sound, rate)
     except ValueError as error:
         return {"probabilities": None, "said": f"The sound {error}.", "segments": []}
-    rows = np.array([each.functionals[chosen] for each in found])
-    heard = listening._judge(Path("live"), found, rows, None, model)
+    heard = _recogniser().judge("live", found)
     return {
         "probabilities": heard.probabilities,
         "said": heard.sentence(),
@@ -92,8 +84,6 @@ def face_in(jpeg: bytes) -> tuple[str, np.ndarray | None]:
     frame = cv2.imdecode(found, cv2.IMREAD_COLOR) if found.size else None
     if frame is None:
         raise ValueError("the camera's picture cannot be decoded; untick the camera")
-    if faces is None:
-        return "This avlib cannot find faces.", None
     frame = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
     boxes = faces.find(frame)
     if not len(boxes):
