@@ -28,11 +28,11 @@ alone; the face is shown as a face network would get it.</p>
 <p class="said" data-of="said">Press “microphone” and speak.</p>
 <div class="shown">
   <div class="bars" data-of="bars" role="group" aria-label="probabilities"></div>
-  <figure><canvas data-of="mel" width="300" height="160" role="img" aria-label="spectrogram: nothing yet"></canvas>
+  <figure><canvas data-of="mel" width="260" height="170" role="img" aria-label="spectrogram: nothing yet"></canvas>
     <figcaption data-of="melSaid">What the recogniser gets: nothing yet.</figcaption></figure>
   <figure data-of="seen" hidden><div style="display: flex; gap: 6px">
-    <video data-of="video" width="160" height="120" muted playsinline aria-label="your camera"></video>
-    <canvas data-of="face" style="width: 120px; height: 120px" role="img" aria-label="face: none yet"></canvas></div>
+    <video data-of="video" width="136" height="102" muted playsinline aria-label="your camera"></video>
+    <canvas data-of="face" style="width: 102px; height: 102px" role="img" aria-label="face: none yet"></canvas></div>
     <figcaption>What a face network would get. <span data-of="faceSaid"></span></figcaption></figure>
 </div>
 <ol data-of="segments" aria-label="stretches of the file"></ol>
@@ -201,7 +201,7 @@ function render({ model, el }) {
       fill.classList.toggle("none", !shares);
       number.textContent = shares ? share.toFixed(2) : "–";
       for (const each of [name, number]) each.classList.toggle("likeliest", share === highest);
-      bar.setAttribute("aria-valuenow", share.toFixed(2));
+      bar.setAttribute("aria-valuenow", share.toFixed(4));
       bar.setAttribute("aria-valuetext", shares ? share.toFixed(2) : "none");
     });
     tell(answer.said);
@@ -373,6 +373,7 @@ function render({ model, el }) {
       tell(`Listening to ${file.name} …`);
       const [answer, buffers] = await line.ask({ kind: "file", name: file.name }, [await file.arrayBuffer()], FILE_PATIENCE_MS);
       if (own === run) show(answer, buffers);
+      reveal(own);
     } catch (error) {
       problem(error.message);
     }
