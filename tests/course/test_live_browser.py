@@ -43,7 +43,8 @@ ENDED = """() => window.streams.length && window.streams.every(
 RESTART = """async () => {
     const token = document.cookie.match(/_xsrf=([^;]+)/)[1];
     const [kernel] = await (await fetch("/api/kernels")).json();
-    await fetch(`/api/kernels/${kernel.id}/restart`, {method: "POST", headers: {"X-XSRFToken": token}});
+    const asked = {method: "POST", headers: {"X-XSRFToken": token}};
+    await fetch(`/api/kernels/${kernel.id}/restart`, asked);
 }"""
 FAKE_UI, FAKE_DEVICE = "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"
 # What sound loses on its way through the browser's microphone: 16 bits, resampled to the rate of
@@ -82,12 +83,7 @@ def widget(lab: SimpleNamespace, *flags: str) -> Iterator[tuple[object, object]]
 
 def microphone_plays(path: Path, once: bool = False) -> tuple[str, ...]:
     file = f"--use-file-for-fake-audio-capture={path}" + ("%noloop" if once else "")
-    return RESTART = """async () => {
-    const token = document.cookie.match(/_xsrf=([^;]+)/)[1];
-    const [kernel] = await (await fetch("/api/kernels")).json();
-    await fetch(`/api/kernels/${kernel.id}/restart`, {method: "POST", headers: {"X-XSRFToken": token}});
-}"""
-FAKE_UI, FAKE_DEVICE, file
+    return FAKE_UI, FAKE_DEVICE, file
 
 
 def part(found: object, name: str) -> object:
@@ -138,9 +134,7 @@ def clip(request: pytest.FixtureRequest, lab: SimpleNamespace, tmp_path: Path) -
         return padded(Path(archive.extract(name, tmp_path)), tmp_path)
 
 
-def test_what_the_microphone_hears_is_judged_as_the_file(
-    lab: SimpleNamespace, clip: Path
-) -> None:
+def test_what_the_microphone_hears_is_judged_as_the_file(lab: SimpleNamespace, clip: Path) -> None:
     wanted = heard(clip)
     with widget(lab, *microphone_plays(clip, once=True)) as (page, found):
         part(found, "brief").check()
