@@ -215,11 +215,15 @@ def _wav(sound: np.ndarray, rate: int) -> bytes:
     return written.getvalue()
 
 
-class _Page(anywidget.AnyWidget):
-    """What runs in the browser."""
+def _read(name: str) -> str:
+    return Path(__file__).with_name(name).read_text("utf-8")
 
-    _esm = Path(__file__).with_name("live.js").read_text("utf-8")
-    _css = Path(__file__).with_name("live.css").read_text("utf-8")
+
+class _Page(anywidget.AnyWidget):
+    """What runs in the browser; all of it is one module there."""
+
+    _esm = _read("live_devices.js") + _read("live_board.js") + _read("live.js")
+    _css = _read("live.css")
     settings = traitlets.Dict().tag(sync=True)
 
 

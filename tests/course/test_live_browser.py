@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,13 @@ from avlib.course.live import Live
 live = Live(ravdess.index("corpus"), folder=Path("kept"))
 live
 """
+# The same where each window takes the kernel a second.
+SLOW_CELL = f"""\
+import time
+from avlib.course import live as module
+judge = module.judge
+module.judge = lambda *given: time.sleep(1) or judge(*given)
+{CELL}"""
 # A page's streams, so that a test can see whether they were ended.
 WATCH = """() => {
 window.streams = [];
@@ -42,14 +50,16 @@ ENDED = """() => window.streams.length && window.streams.every(
     (stream) => stream.getTracks().every((track) => track.readyState === "ended"))"""
 RESTART = """async () => {
     const token = document.cookie.match(/_xsrf=([^;]+)/)[1];
-    const [kernel] = await (await fetch("/api/kernels")).json();
+    const sessions = await (await fetch("/api/sessions")).json();
+    const { kernel } = sessions.find((one) => one.path === "live.ipynb");
     const asked = {method: "POST", headers: {"X-XSRFToken": token}};
     await fetch(`/api/kernels/${kernel.id}/restart`, asked);
 }"""
 FAKE_UI, FAKE_DEVICE = "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"
-# What sound loses on its way through the browser's microphone: 16 bits, resampled to the rate of
-# its AudioContext, in a window that begins elsewhere. Of eight probabilities none moves further.
-TOLERANCE = 0.1
+# How far each of the eight probabilities may move on the way through the browser, which resamples
+# and begins its window elsewhere; and as a 16-bit file of that, whose noise fills the silence of
+# practice clips. (0.0004 and 0.03 were measured; of a RAVDESS clip 0.0001 and 0.002.)
+LIVE, KEPT = 0.02, 0.1
 
 
 @pytest.fixture(scope="module")
@@ -59,20 +69,27 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
     notebooks = place / "notebooks"
     names = practice.first()[:4]
     practice.write(notebooks / "corpus", 1, modalities=[3], names=names, progress=False, jobs=1)
-    cell = {"cell_type": "code", "id": "live", "metadata": {}, "outputs": [], "source": CELL}
-    kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
-    notebook = {"cells": [cell | {"execution_count": None}], "metadata": {"kernelspec": kernel}}
-    text = json.dumps(notebook | {"nbformat": 4, "nbformat_minor": 5})
-    (notebooks / "live.ipynb").write_text(text)
+    for name, source in (("live", CELL), ("slow", SLOW_CELL)):
+        (notebooks / f"{name}.ipynb").write_text(json.dumps(notebook_of(source)))
     with lab_over(place) as address:
         yield SimpleNamespace(address=address, folder=notebooks)
 
 
+def notebook_of(source: str) -> dict[str, object]:
+    cell = {"cell_type": "code", "id": "live", "metadata": {}, "outputs": [], "source": source}
+    kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+    cells = [cell | {"execution_count": None}]
+    about = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": kernel}}
+    return about | {"cells": cells}
+
+
 @contextmanager
-def widget(lab: SimpleNamespace, *flags: str) -> Iterator[tuple[object, object]]:
+def widget(
+    lab: SimpleNamespace, *flags: str, notebook: str = "live"
+) -> Iterator[tuple[object, object]]:
     """A page with the widget at work in it, and the widget."""
     with chromium(*flags) as browser:
-        page = open_notebook(browser, f"{lab.address}/lab/tree/live.ipynb")
+        page = open_notebook(browser, f"{lab.address}/lab/tree/{notebook}.ipynb")
         page.evaluate(WATCH)
         run_all(page)
         found = page.locator(".avlib-live[data-state]")
@@ -156,7 +173,8 @@ def test_what_the_microphone_hears_is_judged_as_the_file(lab: SimpleNamespace, c
     print(f"\n{clip.name}: {wanted.sentence()}; through the microphone, at {rate} Hz, no "
           f"probability is more than {live:.4f} elsewhere, and {file:.4f} as 16 bits")  # fmt: skip
     assert wanted.emotion == again.emotion == max(seen, key=seen.get)
-    assert max(live, file) < TOLERANCE
+    assert live < LIVE
+    assert file < KEPT
 
 
 def test_it_goes_on_until_stopped_and_then_the_camera_is_off(
@@ -222,6 +240,11 @@ def test_without_a_microphone_a_clip_is_played_as_if_live(lab: SimpleNamespace) 
         wait_for_answers(page)
         page.get_by_text("It was: actor 01").first.wait_for()
         assert sum(shown(found).values()) == pytest.approx(1, abs=0.05)
+        # Where the page's policy refuses an AudioWorklet, the older way is taken.
+        page.evaluate("AudioWorklet.prototype.addModule = () => Promise.reject(new Error('no'))")
+        part(found, "clip").click()
+        wait_for_answers(page)
+        assert float(found.get_attribute("data-updates")) > 0
         page.evaluate("Object.defineProperty(navigator, 'mediaDevices', {value: undefined})")
         part(found, "start").click()
         page.get_by_text("Here the browser gives no microphone").wait_for()
@@ -233,6 +256,22 @@ def test_a_restarted_kernel_ends_the_recording(lab: SimpleNamespace, tmp_path: P
         part(found, "start").click()
         wait_for_state(page, "on")
         page.evaluate(RESTART)
+        began = time.monotonic()
         page.get_by_text("The kernel does not answer; run the cell again").wait_for()
+        print(f"\nthe page said so {time.monotonic() - began:.1f} s after the restart")
         assert page.evaluate(ENDED)
         assert found.get_attribute("data-state") == "off"
+
+
+def test_a_slow_kernel_gets_fewer_windows_and_no_queue(lab: SimpleNamespace) -> None:
+    with widget(lab, FAKE_UI, FAKE_DEVICE, notebook="slow") as (page, found):
+        part(found, "start").click()
+        page.wait_for_function("+document.querySelector('.avlib-live').dataset.updates > 0")
+        page.wait_for_timeout(6_000)
+        assert float(found.get_attribute("data-updates")) < 1
+        pressed = page.evaluate("performance.now()")
+        part(found, "stop").click()
+        wait_for_answers(page)
+        waited = page.evaluate("performance.now()") - pressed
+        print(f"\nafter stop the last answer came within {waited:.0f} ms")
+        assert waited < 5_000  # the one under way and the rest, a second each
