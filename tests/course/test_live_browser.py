@@ -1,6 +1,7 @@
 """The live widget in JupyterLab and a real browser, whose microphone and camera are files."""
 
 import json
+import re
 import subprocess
 import time
 import zipfile
@@ -241,7 +242,7 @@ def test_without_a_microphone_a_clip_is_played_as_if_live(lab: SimpleNamespace) 
         page.get_by_text("It was: actor 01").first.wait_for()
         assert sum(shown(found).values()) == pytest.approx(1, abs=0.05)
         # Where the page's policy refuses an AudioWorklet, the older way is taken.
-        page.evaluate("AudioWorklet.prototype.addModule = () => Promise.reject(new Error('no'))")
+        page.evaluate("() => { AudioWorklet.prototype.addModule = async () => { throw 'no'; }; }")
         part(found, "clip").click()
         wait_for_answers(page)
         assert float(found.get_attribute("data-updates")) > 0
@@ -250,12 +251,20 @@ def test_without_a_microphone_a_clip_is_played_as_if_live(lab: SimpleNamespace) 
         page.get_by_text("Here the browser gives no microphone").wait_for()
 
 
-def test_a_restarted_kernel_ends_the_recording(lab: SimpleNamespace, tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", ["in the menu", "from elsewhere"])
+def test_a_restarted_kernel_ends_the_recording(
+    lab: SimpleNamespace, tmp_path: Path, way: str
+) -> None:
     soundfile.write(tmp_path / "noise.wav", np.random.default_rng(0).normal(0, 0.1, 96_000), 48_000)
     with widget(lab, *microphone_plays(tmp_path / "noise.wav")) as (page, found):
         part(found, "start").click()
         wait_for_state(page, "on")
-        page.evaluate(RESTART)
+        if way == "in the menu":
+            page.get_by_role("menuitem", name="Kernel", exact=True).click()
+            page.get_by_role("menuitem", name=re.compile("^Restart Kernel…")).click()
+            page.locator(".jp-Dialog button.jp-mod-accept").click()
+        else:  # of which the page is not told
+            page.evaluate(RESTART)
         began = time.monotonic()
         page.get_by_text("The kernel does not answer; run the cell again").wait_for()
         print(f"\nthe page said so {time.monotonic() - began:.1f} s after the restart")
