@@ -121,8 +121,8 @@ class Session:
 
     def answer(self, message: object, buffers: Sequence[bytes]) -> Answer:
         """Answer one message; of one that cannot be answered, the sentence that says why."""
+        ways = {"sound": self._sound, "file": self._file, "keep": self._keep, "clip": self._clip}
         try:
-            ways = {"sound": self._sound, "file": self._file, "keep": self._keep, "clip": self.clip}
             kind = message.get("kind") if isinstance(message, dict) else None
             if not isinstance(kind, str) or kind not in ways:
                 raise ValueError(f"the page sent {message!r:.60}, which is no message; reload it")
@@ -145,7 +145,8 @@ class Session:
         self.window.add(samples)
         seen = face_in(bytes(buffers[1])) if len(buffers) == 2 else None
         if len(self.window.sound) < LEAST * rate:
-            judged = {"probabilities": None, "said": "Listening …", "segments": []}
+            said = f"Heard {len(self.window.sound) / rate:.1f} s; {LEAST:.0f} s are needed."
+            judged = {"probabilities": None, "said": said, "segments": []}
             return self._judged(np.zeros(0, np.float32), judged, seen)
         sound = audio.resample(self.window.sound, rate, RATE)
         return self._judged(sound, judge(sound, RATE), seen)
@@ -191,11 +192,10 @@ class Session:
         names = (self.folder / f"recording-{number:02d}.wav" for number in numbers)
         path = next(name for name in names if not name.exists())
         files.save(path, _wav(self.window.sound, self.window.rate))
-        return {
-            "said": f"Kept the last {len(self.window.sound) / self.window.rate:.1f} s: {path}"
-        }, []
+        seconds = len(self.window.sound) / self.window.rate
+        return {"said": f"Kept the last {seconds:.1f} s: {path}"}, []
 
-    def clip(self, message: dict[str, object], buffers: Sequence[bytes]) -> Answer:
+    def _clip(self, message: dict[str, object], buffers: Sequence[bytes]) -> Answer:
         """Another clip of the corpus: its samples as int16, its rate, and what it is in words."""
         if self.clips is None or self.clips.empty:
             raise ValueError("there are no clips to play; use the microphone or a file")

@@ -78,7 +78,11 @@ class Line {
     return new Promise((take, fail) => {
       const timer = setTimeout(() => fail(new Error(DEAD)), patience);
       this.open.set(id, { take, fail, timer });
-      this.model.send({ ...message, id }, undefined, buffers);
+      try {
+        this.model.send({ ...message, id }, undefined, buffers);
+      } catch { // the kernel was restarted, and its end of the line is gone
+        fail(new Error(DEAD));
+      }
     }).finally(() => {
       clearTimeout(this.open.get(id).timer);
       this.open.delete(id);

@@ -84,7 +84,7 @@ def test_a_window_in_pieces_is_judged_as_its_file(
     [
         (np.zeros(3 * RATE), "nothing but silence"),
         (np.random.default_rng(0).normal(0, 0.1, 3 * RATE), "holds no voice"),
-        (np.zeros(RATE // 2), "Listening"),
+        (np.zeros(RATE // 2), "Heard 0.5 s; 1 s are needed"),
     ],
 )
 def test_where_there_is_no_voice_no_probabilities_are_made_up(
