@@ -10,7 +10,7 @@ from __future__ import annotations
 import html
 import io
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -215,15 +215,14 @@ def _wav(sound: np.ndarray, rate: int) -> bytes:
     return written.getvalue()
 
 
-def _read(name: str) -> str:
-    return Path(__file__).with_name(name).read_text("utf-8")
-
-
 class _Page(anywidget.AnyWidget):
-    """What runs in the browser; all of it is one module there."""
+    """What runs in the browser; all of its script is one module there."""
 
-    _esm = _read("live_devices.js") + _read("live_board.js") + _read("live.js")
-    _css = _read("live.css")
+    _esm = "".join(
+        Path(__file__).with_name(name).read_text("utf-8")
+        for name in ("live_devices.js", "live_board.js", "live.js")
+    )
+    _css = Path(__file__).with_name("live.css").read_text("utf-8")
     settings = traitlets.Dict().tag(sync=True)
 
 
@@ -238,8 +237,7 @@ class Live:
     def __init__(self, clips: pd.DataFrame | None = None, folder: Path | None = None) -> None:
         place = course.data_folder() / "own" if folder is None else Path(folder)
         self.session = Session(clips, place)
-        # The first judgement takes seconds, for what it imports and compiles: not before a learner
-        # who speaks.
+        # The first judgement takes seconds, for what it imports and compiles: better now than live.
         judge(np.sign(np.sin(np.arange(RATE) / 20)).astype(np.float32), RATE)
         self.page = _Page(
             settings={
@@ -253,7 +251,15 @@ class Live:
                 "suffixes": ",".join(listening.SUFFIXES),
             }
         )
-        self.page.on_msg(_replies(self.session))
+        self.page.on_msg(self._reply)
+
+    def _reply(self, page: _Page, message: object, buffers: Sequence[bytes]) -> None:
+        try:
+            said, pictures = self.session.answer(message, buffers)
+        except Exception as error:  # the page shows it, and waits no longer
+            said, pictures = {"refused": f"{type(error).__name__}: {error}"}, []
+        number = message.get("id") if isinstance(message, dict) else None
+        page.send(said | {"id": number}, pictures)
 
     def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, object], dict[str, object]]:
         bundle = self.page._repr_mimebundle_()
@@ -263,17 +269,3 @@ class Live:
             "run the cell in JupyterLab or on Colab."
         )
         return {**shown, "text/html": f"<p>{html.escape(said)}</p>", "text/plain": said}, about
-
-
-def _replies(session: Session) -> Callable[..., None]:
-    """What the widget calls with each message of the page."""
-
-    def reply(page: _Page, message: object, buffers: Sequence[bytes]) -> None:
-        try:
-            said, pictures = session.answer(message, buffers)
-        except Exception as error:  # the page shows it, and waits no longer
-            said, pictures = {"refused": f"{type(error).__name__}: {error}"}, []
-        number = message.get("id") if isinstance(message, dict) else None
-        page.send(said | {"id": number}, pictures)
-
-    return reply
