@@ -30,7 +30,8 @@ alone; the face is shown as a face network would get it.</p>
     <canvas data-of="face" style="width: 102px; height: 102px" role="img" aria-label="face: none yet"></canvas></div>
     <figcaption>What a face network would get. <span data-of="faceSaid"></span></figcaption></figure>
 </div>
-<ol data-of="segments" aria-label="stretches of the file"></ol>
+<div data-of="several" hidden>Stretches of voice in the file, and what is likeliest in each:
+  <ol data-of="segments"></ol></div>
 <p><small data-of="measured">No updates yet.</small></p>
 <p class="unseen" aria-live="polite" data-of="polite"></p>`;
 
@@ -131,7 +132,7 @@ class Board {
     this.tell(answer.said);
     drawMel(part.mel, mel, settings.bands, answer.columns);
     const gets = answer.columns
-      ? `${settings.bands} mel bands, 50 Hz (bottom) to 8 kHz (top); ${answer.heard.toFixed(1)} s without the silence around them.`
+      ? `${settings.bands} mel bands, 50 Hz (bottom) to 8 kHz (top); ${answer.heard.toFixed(1)} s without the silence before and after.`
       : "nothing yet.";
     part.melSaid.textContent = `What the recogniser gets: ${gets}`;
     part.mel.setAttribute("aria-label", `spectrogram: ${gets}`);
@@ -140,6 +141,7 @@ class Board {
     part.face.setAttribute("aria-label", `face: ${answer.face ?? "none"}`);
     drawFace(part.face, rgb, settings.face);
     const several = answer.segments.length > 1 ? answer.segments : [];
+    part.several.hidden = !several.length;
     part.segments.replaceChildren(...several.map(({ start, end, probabilities }) => {
       const item = document.createElement("li");
       const [name, share] = Object.entries(probabilities).reduce((a, b) => (b[1] > a[1] ? b : a));
