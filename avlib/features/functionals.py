@@ -90,7 +90,6 @@ def analyse(sound: np.ndarray, rate: int) -> Voice:
     >>> round(float(np.median(analyse(tone, 16_000).pitch)), 1)  # two octaves over 27.5 Hz
     24.0
     """
-    import librosa
     import parselmouth
     from parselmouth.praat import call
 
@@ -112,8 +111,7 @@ def analyse(sound: np.ndarray, rate: int) -> Voice:
     # The rest is measured at one loudness, so that no microphone decides what is silence.
     average = np.sqrt(np.mean(np.square(sound)))
     even = sound * (EVEN / average)
-    spectrum = librosa.stft(even, n_fft=512, hop_length=HOP, win_length=WINDOW)
-    power = np.abs(spectrum[:, : len(times)]) ** 2
+    power, mel = spectra(even)
     return Voice(
         start=start / RATE,
         seconds=len(sound) / RATE,
@@ -123,11 +121,24 @@ def analyse(sound: np.ndarray, rate: int) -> Voice:
         loudness=20 * np.log10(average),
         level=levels(even)[: len(times)],
         power=power,
-        mel=10 * np.log10(_mel_bands() @ power + _TINY),
+        mel=mel,
         formants=_formants(resonances)[_nearest(times, resonances)][voiced],
         jitter=call(pulses, "Get jitter (local)", 0, 0, 1e-4, 0.02, 1.3),
         shimmer=call([praat, pulses], "Get shimmer (local)", 0, 0, 1e-4, 0.02, 1.3, 1.6),
     )
+
+
+def spectra(sound: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Power, ``(257, frames)``, and mel bands, ``(64, frames)`` dB, of a sound at `RATE`.
+
+    >>> [each.shape for each in spectra(np.ones(RATE, np.float32))]
+    [(257, 101), (64, 101)]
+    """
+    import librosa
+
+    spectrum = librosa.stft(sound, n_fft=512, hop_length=HOP, win_length=WINDOW)
+    power = np.abs(spectrum) ** 2
+    return power, 10 * np.log10(_mel_bands() @ power + _TINY)
 
 
 def levels(sound: np.ndarray) -> np.ndarray:

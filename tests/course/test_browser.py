@@ -1,28 +1,18 @@
 """Every lesson in a real JupyterLab, in a real browser: run, and each of its widgets moved."""
 
-import os
 import shutil
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from shown import BROWSER, NOTEBOOKS, assert_pictures_say_what_they_are
+from in_browser import NEEDS_BROWSER, chromium, lab_over, open_notebook, run_all
+from shown import NOTEBOOKS, assert_pictures_say_what_they_are
 
 from avlib import course
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        BROWSER is None, reason="needs playwright, and Chromium (Debian's package `chromium`)"
-    ),
-]
+pytestmark = [pytest.mark.slow, NEEDS_BROWSER]
 
-LONGEST_S = 600  # for whatever is waited for: a busy machine must not turn a test red
 # What a widget rightly says of settings for which there is nothing to show.
 NOT_THERE = ("there is no such clip here", "clip was taken for")
 SCREENSHOTS = Path(__file__).parent / "screenshots"
@@ -36,76 +26,18 @@ CHANGED = """([explorer, before]) =>
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a JupyterLab over a copy of the notebooks, ended when the tests are over."""
+    """The address of a JupyterLab over a copy of the notebooks."""
     place = tmp_path_factory.mktemp("lab")
     course.recordings()
     shutil.copytree(NOTEBOOKS[0].parent, place / "notebooks")
-    settings = place / "settings" / "@jupyterlab" / "notebook-extension"
-    settings.mkdir(parents=True)
-    # Cells out of sight would otherwise not be in the page.
-    (settings / "tracker.jupyterlab-settings").write_text('{"windowingMode": "none"}')
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = os.environ | {
-        "JUPYTERLAB_SETTINGS_DIR": str(place / "settings"),
-        "JUPYTERLAB_WORKSPACES_DIR": str(place / "workspaces"),
-        "JUPYTER_RUNTIME_DIR": str(place / "runtime"),
-        "JUPYTER_CONFIG_DIR": str(place / "config"),
-        "AVLIB_DATA": str(course.data_folder()),
-    }
-    address = f"http://127.0.0.1:{port}"
-    command = [
-        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.token=",
-        f"--ServerApp.port={port}", "--ServerApp.port_retries=0",
-        f"--ServerApp.root_dir={place / 'notebooks'}", "--ServerApp.ip=127.0.0.1",
-    ]  # fmt: skip
-    with (place / "lab.log").open("w") as log:
-        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-    try:
-        _wait_for(f"{address}/api/status", server, place / "lab.log")
+    with lab_over(place) as address:
         yield address
-    finally:
-        server.terminate()  # JupyterLab ends its kernels
-        server.wait(timeout=60)
-
-
-def _wait_for(address: str, server: subprocess.Popen, log: Path) -> None:
-    end = time.monotonic() + LONGEST_S
-    while time.monotonic() < end:
-        try:
-            urllib.request.urlopen(address, timeout=30).close()
-        except OSError:
-            assert server.poll() is None, log.read_text()
-            time.sleep(0.5)
-        else:
-            return
-    pytest.fail(f"JupyterLab did not answer: {log.read_text()}")
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[object]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        chromium = driver.chromium.launch(
-            executable_path=BROWSER, args=["--headless", "--no-sandbox", "--disable-gpu"]
-        )
-        yield chromium
-        chromium.close()
-
-
-def _run_all(page: object) -> None:
-    """Run every cell, and wait until the last one has its number."""
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    done = """() => {
-        const prompts = [...document.querySelectorAll(
-            '.jp-Notebook .jp-CodeCell .jp-InputPrompt')].map(each => each.textContent.trim());
-        return prompts.length && prompts.every(each => /^\\[\\d+\\]:?$/.test(each))
-            || document.querySelector('[data-mime-type="application/vnd.jupyter.error"]');
-    }"""
-    page.wait_for_function(done)
+    with chromium() as started:
+        yield started
 
 
 def _picture(explorer: object) -> str:
@@ -149,12 +81,8 @@ def test_a_lesson_runs_in_the_browser_and_its_widgets_move(
     notebook: Path, lab: str, browser: object, record_property: Callable[[str, object], None]
 ) -> None:
     began = time.monotonic()
-    page = browser.new_page(viewport={"width": 1400, "height": 1000})
-    page.set_default_timeout(1000 * LONGEST_S)
-    page.goto(f"{lab}/lab/tree/{notebook.name}?reset")
-    page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
-    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
-    _run_all(page)
+    page = open_notebook(browser, f"{lab}/lab/tree/{notebook.name}")
+    run_all(page)
     seconds = time.monotonic() - began
     errors = page.locator('[data-mime-type="application/vnd.jupyter.error"]')
     assert errors.count() == 0, errors.first.inner_text()
