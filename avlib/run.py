@@ -172,6 +172,41 @@ def ladder(
     )
 
 
+@command(app, goes_on=True)
+def robustness(
+    data: Data = None,
+    folds: Folds = "hicmae",
+    weights: option(Path | None, "train on all actors, and write that recogniser", "DIR") = None,
+    json: Json = None,
+) -> None:
+    """Strangers through other microphones, rooms and lines; sound alone."""
+    from avlib import course
+    from avlib.corpus import ravdess
+    from avlib.evaluation import robustness
+    from avlib.features.recipe import Recipe
+
+    parts = _folds_of(folds)
+    clips = ravdess.index(data or course.recordings())
+    clips = clips[clips["sound"].notna()]
+    store = course.store(clips, Recipe.preset("voice", "none"))
+    _try_folder(weights)
+    digests = store.header["recordings"]
+    heard = robustness.hear(clips, digests, keep=course.data_folder() / "features")
+    result = robustness.run(store, heard, parts)
+    save(json, result)
+    if weights is not None:
+        robustness.ship(store, heard, result, weights)
+    say(
+        f"robustness, {_measured_on(result)}, {folds} folds of actors; by clip, 95 % intervals "
+        "over actors",
+        *(
+            f"{row['heard']:14} {row['trained on']:25} {row['accuracy']:+.3f} "
+            f"({row['accuracy from']:+.3f} to {row['accuracy to']:+.3f})"
+            for row in result["rows"]
+        ),
+    )
+
+
 def _rung(row: dict, width: int) -> str:
     sign = "+" if " less " in row["step"] else ""
     values = [format(row[name], f"{sign}.3f") for name in ("accuracy", "low", "high", "uar")]

@@ -4,7 +4,7 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    ["checks", "doctor", "lesson", "live", "voice_widgets", "widgets"],
+    ["checks", "doctor", "lesson", "listening_widgets", "live", "voice_widgets", "widgets"],
     {
         "lesson": [
             "home",

@@ -34,7 +34,7 @@ def draw_spoilt(sound: np.ndarray, rate: int, kind: str, much: int, corpus: str)
     `much` is 1 to 4: 10 dB each, of level or toward the noise; 0.2 s each of echo.
     """
     ways = {
-        "as it is": (spoil.level(0), "as it is"),
+        "as it is": (spoil.clean, "as it is"),
         "softer": (spoil.level(-10 * much), f"{10 * much} dB softer"),
         "louder": (spoil.level(5 * much), f"{5 * much} dB louder, clipped at full scale"),
         "noise": (spoil.noise(40 - 10 * much), f"with noise {40 - 10 * much} dB under the voice"),

@@ -10,7 +10,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -170,9 +169,13 @@ def run(
     result = runner.circumstances("ladder", store) | {
         "folds": folds,
         "listeners": LISTENERS,
-        "rows": [_row(place, metrics.summarise(table)) for place, table in pooled.items()],
+        "rows": [row(place, metrics.summarise(table)) for place, table in pooled.items()],
         "differences": _differences(pooled),
-        "of": {step: _of(pooled[step, STRANGER]) for step in SHIPPED if (step, STRANGER) in pooled},
+        "of": {
+            step: shares_of(pooled[step, STRANGER])
+            for step in SHIPPED
+            if (step, STRANGER) in pooled
+        },
     }
     return result | {"looks": _looked(keep, result)}
 
@@ -192,21 +195,42 @@ def _tested(rung: Rung, known: pd.DataFrame, actors: Sequence[int]) -> Tables:
     by_networks = {name: ensemble for name in BY_NETWORKS.values() if name in rung.features}
     model = JointFusion() if rung.joint else LateFusion(by_networks)
     model.fit(_rows(rung.features, train), emotion[train], speaker[train])
-    found: dict[tuple[str, int | str], list[pd.DataFrame]] = {}
+    found = {}
     for step, (names, numbers) in rung.steps.items():
         part = model if rung.joint else model.only(*names)
-        for actor, clips in product(actors, numbers):
-            own = np.flatnonzero(speaker == actor)
-            for draw in range(DRAWS if clips in CURVE[1:-1] else 1):
-                some = _known_clips(clips, own, emotion[own] == 1, [actor, draw])
-                asked = own if clips in (STRANGER, ALL) else np.setdiff1d(own, some)
-                logs = part.log_posteriors(
-                    _rows(rung.features, asked), _rows(rung.features, some) if len(some) else None
-                )
-                table = known.iloc[asked].rename(columns={"emotion": "label"})
-                each = table.assign(**dict(zip(metrics.LOG_COLUMNS, logs.T, strict=True)))
-                found.setdefault((step, clips), []).append(each)
-    return {place: pd.concat(each, ignore_index=True) for place, each in found.items()}
+        for clips in numbers:
+            found[step, clips] = asked(part, rung.features, known, actors, clips)
+    return found
+
+
+def asked(
+    model: LateFusion,
+    features: Features,
+    known: pd.DataFrame,
+    actors: Sequence[int],
+    clips: int | str,
+) -> pd.DataFrame:
+    """What a model says of actors' clips when it knows so many others of theirs, or all.
+
+    `features` are of all clips, and `known` their ``clip``, ``actor`` and ``emotion``.
+    """
+    emotion, speaker, found = known["emotion"].to_numpy(), known["actor"].to_numpy(), []
+    for actor in actors:
+        own = np.flatnonzero(speaker == actor)
+        for draw in range(DRAWS if clips in CURVE[1:-1] else 1):
+            some = _known_clips(clips, own, emotion[own] == 1, [actor, draw])
+            rows = own if clips in (STRANGER, ALL) else np.setdiff1d(own, some)
+            logs = model.log_posteriors(
+                _rows(features, rows), _rows(features, some) if len(some) else None
+            )
+            found.append(table(known.iloc[rows], logs))
+    return pd.concat(found, ignore_index=True)
+
+
+def table(known: pd.DataFrame, logs: np.ndarray) -> pd.DataFrame:
+    """Predictions as `metrics` takes them, of clips with ``clip``, ``actor`` and ``emotion``."""
+    named = known.rename(columns={"emotion": "label"})
+    return named.assign(**dict(zip(metrics.LOG_COLUMNS, logs.T, strict=True)))
 
 
 def _known_clips(
@@ -255,7 +279,7 @@ def _lesson_04(mfccs: FeatureStore, folds: int | str, **how: object) -> pd.DataF
     )
 
 
-def _of(predictions: pd.DataFrame) -> dict[str, dict[str, float]]:
+def shares_of(predictions: pd.DataFrame) -> dict[str, dict[str, float]]:
     """What share was right of each emotion, and of each actor."""
     by_actor = metrics.accuracy_by(predictions)["accuracy"]
     return {
@@ -264,7 +288,8 @@ def _of(predictions: pd.DataFrame) -> dict[str, dict[str, float]]:
     }
 
 
-def _row(place: tuple[str, int | str], found: dict[str, float]) -> dict[str, object]:
+def row(place: tuple[str, int | str], found: dict[str, float]) -> dict[str, object]:
+    """What `metrics.summarise` found of a step and a number of known clips, as `run` returns it."""
     step, clips = place
     return {
         "step": step,
@@ -280,7 +305,7 @@ def _row(place: tuple[str, int | str], found: dict[str, float]) -> dict[str, obj
 def _differences(pooled: Tables) -> list[dict[str, object]]:
     """What each step adds to the one before it for a stranger, and what the others add to late."""
     return [
-        _row(
+        row(
             (f"{step} less {than}", STRANGER),
             metrics.difference(pooled[step, STRANGER], pooled[than, STRANGER]),
         )

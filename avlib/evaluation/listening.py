@@ -130,6 +130,8 @@ def _sounding(level: np.ndarray) -> list[tuple[float, float]]:
     quiet = np.percentile(level, 10)
     # Rooms are never silent: what lies a third of the way from the quietest to the loudest counts.
     on = np.flatnonzero(level > quiet + (level.max() - quiet) / 3)
+    if not len(on):
+        raise ValueError("holds nothing but silence; is the microphone on?")
     breaks = np.flatnonzero(np.diff(on) / FRAMES > PAUSE)
     begins, ends = on[np.r_[0, breaks + 1]], on[np.r_[breaks, len(on) - 1]]
     pieces = []

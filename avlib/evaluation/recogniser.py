@@ -17,42 +17,51 @@ from avlib.learning import fusion
 from avlib.learning.fusion import LateFusion
 
 SHIPPED = Path(fusion.__file__).parent / "trained"
-# File → the step of the ladder.
-NAMES = {"voice": ladder.VOICE, "own-voice": ladder.OWN, "voice-and-face": ladder.LATE}
-LICENCE = (
-    "Derived from RAVDESS (Livingstone and Russo 2018, doi:10.1371/journal.pone.0196391), whose "
-    "licence, CC BY-NC-SA 4.0, binds these weights, too: no commercial use, share alike."
-)
+NAMES = {"voice": ladder.VOICE, "own-voice": None, "voice-and-face": ladder.LATE}  # step of ladder
+
+
+def licence(corpus: str) -> str:
+    """What binds weights that were trained on a corpus."""
+    if corpus != "RAVDESS":
+        return "none needed: drawn and synthetic"
+    return (
+        "Derived from RAVDESS (Livingstone and Russo 2018, doi:10.1371/journal.pone.0196391), "
+        "whose licence, CC BY-NC-SA 4.0, binds these weights, too: no commercial use, share alike."
+    )
 
 
 def ship(store: FeatureStore, result: Mapping[str, object], folder: Path) -> list[Path]:
-    """Train on all speakers of a store and write each recogniser, and a card for all of them.
+    """Train on all speakers of a store and write ``voice`` and ``voice-and-face``, and a card.
 
     `result` is what `ladder.run` returned about the same store: what the model is worth was
-    measured on folds, of models that did not know the speaker. Returns the paths.
+    measured on folds, of models that did not know the speaker. Returns the paths. (``own-voice`` is
+    written by `robustness.ship`.)
     """
     emotion, speakers = (store.clips[name].to_numpy() for name in ("emotion", "actor"))
     paths = []
     for name, step in NAMES.items():
         if step not in result["of"]:
             continue  # the ladder went without faces
-        names = [each.name for each in functionals.described()]
-        if name == "own-voice":
-            names = [each for each in names if not functionals.follows_level(each)]
-        used = {"sound": store.voice[:, columns(names)]}
+        used = {"sound": store.voice}
         if name == "voice-and-face":
             used["face"] = ladder.faces(store)
         header = runner.circumstances("recogniser", store) | {
-            "functionals": names,
-            "licence": LICENCE if store.corpus == "RAVDESS" else "none needed: drawn and synthetic",
+            "functionals": [each.name for each in functionals.described()],
+            "licence": licence(store.corpus),
             "rows": [row for row in result["rows"] if row["step"] == step],
             **result["of"][step],
         }
-        paths.append(folder / f"{name}.safetensors")
-        fusion.save(LateFusion().fit(used, emotion, speakers), paths[-1], header)
-    paths.append(folder / "MODEL_CARD.md")
-    files.save(paths[-1], card([fusion.load(path)[1] for path in paths[:-1]]).encode())
-    return paths
+        paths += write(name, LateFusion().fit(used, emotion, speakers), header, folder)
+    return list(dict.fromkeys(sorted(paths, key=lambda path: path.suffix == ".md")))
+
+
+def write(name: str, model: LateFusion, header: Mapping[str, object], folder: Path) -> list[Path]:
+    """Write one recogniser, and the card of all that lie in the folder; return both paths."""
+    path, about = folder / f"{name}.safetensors", folder / "MODEL_CARD.md"
+    fusion.save(model, path, header)
+    there = [each for each in (folder / f"{known}.safetensors" for known in NAMES) if each.exists()]
+    files.save(about, card([fusion.load(each)[1] for each in there]).encode())
+    return [path, about]
 
 
 def load(name: str = "voice") -> tuple[LateFusion, dict[str, object]]:
@@ -96,11 +105,13 @@ def card(headers: list[Mapping[str, object]]) -> str:
     first = headers[0]
     parts = [
         "# Model card: the recognisers that come with avlib",
-        "Written by `python -m avlib run ladder --weights DIR`. (The other networks in this folder "
-        "were trained on the practice corpus, which is drawn and synthetic.)",
+        "Written by `python -m avlib run ladder --weights DIR` and `python -m avlib run robustness "
+        "--weights DIR`. (The other networks in this folder were trained on the practice corpus, "
+        "which is drawn and synthetic.)",
         f"**What they are.** `voice`: shrinkage discriminants on {len(first['functionals'])} "
-        "functionals of a voice (`avlib.features.functionals`). `own-voice`: without those that "
-        "follow the recording's level, for other microphones. `voice-and-face`: all of them, and "
+        "functionals of a voice (`avlib.features.functionals`). `own-voice`, for other "
+        "microphones: without those that follow the recording's level, and trained on every "
+        "recording with noise, in a room and by telephone, too. `voice-and-face`: all of them, and "
         "others on 35 action units of a face, fused late (`avlib.learning.fusion`). Networks "
         "beside them were tried and not shown to be better (RESULTS.md). Plain numbers as "
         "safetensors, with a header in JSON; nothing is unpickled.",

@@ -18,6 +18,11 @@ from avlib.features import audio
 Spoil = Callable[[np.ndarray, int, np.random.Generator], tuple[np.ndarray, int]]
 
 
+def clean(sound: np.ndarray, rate: int, _: np.random.Generator) -> tuple[np.ndarray, int]:
+    """As it is."""
+    return sound, rate
+
+
 def level(decibel: float) -> Spoil:
     """So much louder or softer, clipped at full scale and rounded to 16 bits, as a card does."""
 
@@ -90,7 +95,7 @@ def mp3(sound: np.ndarray, rate: int, _: np.random.Generator) -> tuple[np.ndarra
 
 
 CONDITIONS: dict[str, Spoil] = {
-    "clean": level(0),
+    "clean": clean,
     **{f"level {decibel:+d} dB": level(decibel) for decibel in (-30, -20, -10, 10)},
     **{f"noise {decibel} dB": noise(decibel) for decibel in (30, 20, 10, 0)},
     **{f"room {seconds} s": room(seconds) for seconds in (0.4, 0.8)},

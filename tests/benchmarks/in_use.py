@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from avlib import course, files
 from avlib.corpus import ravdess
-from avlib.evaluation import listening, recogniser, runner, timeline
+from avlib.evaluation import listening, recogniser, robustness, timeline
 from avlib.features import Recipe, audio
 from avlib.learning import fusion, splits
 
@@ -30,21 +30,23 @@ def accuracies(folder: Path, folds: str) -> list[dict[str, object]]:
     """For each actor: the share that is right in the table, and in use."""
     clips = ravdess.index(folder)
     store = course.store(clips, Recipe.preset("voice", "none"))
+    keep = course.data_folder() / "features"
+    heard = robustness.hear(clips, store.header["recordings"], keep)[:, :, robustness.columns()]
     _, header = recogniser.load("own-voice")
-    columns, table = recogniser.columns(header["functionals"]), header["accuracy_of_actor"]
+    table = header["accuracy_of_actor"]
     emotion, actor = store.clips["emotion"].to_numpy(), store.clips["actor"].to_numpy()
     paths, rows = np.array([str(path) for path in clips["sound"]]), []
     for split in splits.cuts(store.rows, "actor", folds, seed=0):
         train = np.setdiff1d(np.arange(len(clips)), split.test)
-        given = {"sound": store.voice[train][:, columns]}
         with tempfile.TemporaryDirectory() as place:
             weights = Path(place) / "fold.safetensors"
-            with runner.on_one_thread(), threadpool_limits(1):
-                model = fusion.LateFusion().fit(given, emotion[train], actor[train])
+            model = robustness.learn(
+                heard[train], emotion[train], actor[train], robustness.TRAINED_WITH
+            )
             fusion.save(model, weights, header)
             asked = [Path(path) for path in paths[split.test]]
-            heard, _ = listening.predict(asked, weights=weights)
-        right = np.array([ravdess.EMOTIONS.index(h.emotion) + 1 for h in heard])
+            told, _ = listening.predict(asked, weights=weights)
+        right = np.array([ravdess.EMOTIONS.index(each.emotion) + 1 for each in told])
         right = right == emotion[split.test]
         for one in np.unique(actor[split.test]).tolist():
             used = float(right[actor[split.test] == one].mean())

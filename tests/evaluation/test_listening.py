@@ -96,7 +96,12 @@ def test_what_cannot_be_heard_is_listed_and_the_rest_goes_on(
 ) -> None:
     rate = 16_000
     noise = np.random.default_rng(0).normal(0, 0.05, (10 * rate,))
-    bad = {"silence": np.zeros(2 * rate), "short": np.zeros(rate // 50), "long-noise": noise}
+    bad = {
+        "silence": np.zeros(2 * rate),
+        "hush": np.zeros(9 * rate),
+        "short": np.zeros(rate // 50),
+        "long-noise": noise,
+    }
     for name, sound in bad.items():
         soundfile.write(tmp_path / f"{name}.wav", sound, rate)
     (tmp_path / "text.mp3").write_text("no sound")
@@ -105,6 +110,7 @@ def test_what_cannot_be_heard_is_listed_and_the_rest_goes_on(
     assert main(["predict", str(tmp_path), "--json", str(out)]) == 1
     said = capsys.readouterr()
     assert "silence.wav: holds nothing but silence" in said.err
+    assert "hush.wav: holds nothing but silence" in said.err
     assert "long-noise.wav: holds no voice" in said.err
     assert "short.wav:" in said.err
     assert "text.mp3: cannot be read as sound" in said.err

@@ -4,7 +4,7 @@
 these measurements (all of them without a name) and keeps what they come to under
 ``tests/benchmarks/measured``, with the commit, the machine and the date.
 ``python tests/tools/results.py write`` prints all that is kept into RESULTS.md and README.md, and
-the ladder's rows beside avlib's `ladder`.
+the rows of `ladder` and `robustness` beside these modules of avlib.
 Nobody types a number.
 """
 
@@ -204,6 +204,13 @@ def readme_table() -> str:
     return table(rows)
 
 
+def robust() -> str:
+    """What lesson 10 draws of `robustness`."""
+    kept = json.loads((MEASURED / "robustness.json").read_text("utf-8"))
+    told = {key: kept[key] for key in ("measured_on", "commands", "commit", "date", "rows")}
+    return json.dumps(told, indent=1, ensure_ascii=False) + "\n"
+
+
 def shipped() -> str:
     """The ladder's rows for lesson 09, which a learner has without this repository."""
     kept = json.loads((MEASURED / "ladder.json").read_text("utf-8"))
@@ -233,6 +240,7 @@ def written() -> dict[Path, str]:
     return {
         ROOT / "RESULTS.md": "\n\n".join([head, *sections]) + "\n",
         ROOT / "avlib" / "evaluation" / "ladder.json": shipped(),
+        ROOT / "avlib" / "evaluation" / "robustness.json": robust(),
         ROOT / "README.md": marked.sub(lambda at: at[1] + readme_table() + at[2], readme),
     }
 
