@@ -45,7 +45,12 @@ def discriminant(features: np.ndarray, emotion: np.ndarray, shrinkage: float) ->
     """
     if missing := sorted({*range(1, CLASSES + 1)} - {*emotion.tolist()}):
         raise ValueError(f"emotion: no clip of {missing} to learn from; add recordings")
-    found = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage).fit(features, emotion)
+    try:
+        found = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage)
+        found.fit(features, emotion)
+    except np.linalg.LinAlgError:  # LAPACK's least squares gives up now and then, on sound numbers
+        found = LinearDiscriminantAnalysis(solver="eigen", shrinkage=shrinkage)
+        found.fit(features, emotion)
     return Linear(found.coef_, found.intercept_)
 
 
