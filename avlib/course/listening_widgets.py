@@ -1,7 +1,6 @@
 """Widgets of the lesson on your own voice: a spoilt recording, a test's width, a listening quiz.
 
 Shells over pure functions, as in `widgets`.
-Taught in notebooks/10-your-own-voice-and-face.ipynb.
 """
 
 from __future__ import annotations
@@ -62,7 +61,7 @@ def draw_spoilt(sound: np.ndarray, rate: int, kind: str, much: int, corpus: str)
     return Heard(Picture.of(figure, "; ".join(words) + ".", corpus), *here, f"The clip, {said}")
 
 
-def spoil_explorer(path: str | Path, corpus: str) -> Explorer:
+def spoil_probe(path: str | Path, corpus: str) -> Explorer:
     """Spoil a recording, hear it, and see whether the recogniser still knows it (lesson 10)."""
     return Explorer(
         partial(draw_spoilt, *audio.load(path), corpus=corpus),
@@ -92,7 +91,7 @@ def draw_width(clips: int, share: float) -> Picture:
     return Picture.of(figure, words)
 
 
-def width_explorer() -> Explorer:
+def width_slider() -> Explorer:
     """Move the size of a test, and watch its interval (lesson 10)."""
     return Explorer(
         draw_width,
@@ -112,7 +111,8 @@ def paired(first: Sequence[bool], second: Sequence[bool]) -> tuple[float, float,
     """
     differences = np.subtract(np.asarray(first, float), np.asarray(second, float))
     error = 1.96 * differences.std(ddof=1) / np.sqrt(len(differences))
-    return differences.mean(), differences.mean() - error, differences.mean() + error
+    middle = float(differences.mean())
+    return middle, float(middle - error), float(middle + error)
 
 
 def verdict(answers: Sequence[str], machine: Sequence[str], truth: Sequence[str]) -> str:

@@ -38,7 +38,8 @@ def draw(heard: Heard, corpus: str | None = None) -> Picture:
     )
     time = np.arange(len(level)) / FRAMES
     above.fill_between(time, -100, level, color=plots.OKABE_ITO[0], linewidth=0)
-    above.set(ylabel="loudness (dB)", ylim=(-100, 0), xlim=(0, seconds))
+    above.set(ylabel="loudness (dB)", ylim=(-100, 45), yticks=[-100, -50, 0])
+    above.set_xlim(0, seconds)
     for each in heard.segments:
         shares = np.array(list(each["probabilities"].values()))
         edges = [each["start"], each["end"]]
@@ -47,8 +48,7 @@ def draw(heard: Heard, corpus: str | None = None) -> Picture:
         )
         if len(heard.segments) <= _LABELLED:
             said = f"{EMOTIONS[shares.argmax()]}\n{shares.max():.2f}"
-            above.text(np.mean(edges), -4, said, ha="center", va="top", fontsize=9,
-                       bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0})  # fmt: skip
+            above.text(np.mean(edges), 42, said, ha="center", va="top", fontsize=9)
     below.set_yticks(range(8), EMOTIONS)
     below.set(xlabel="time (s)", ylim=(7.5, -0.5))
     figure.colorbar(mesh, ax=below, label="probability")

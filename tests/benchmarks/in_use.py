@@ -36,7 +36,7 @@ def accuracies(folder: Path, folds: str) -> list[dict[str, object]]:
     table = header["accuracy_of_actor"]
     emotion, actor = store.clips["emotion"].to_numpy(), store.clips["actor"].to_numpy()
     paths, rows = np.array([str(path) for path in clips["sound"]]), []
-    for split in splits.cuts(store.rows, "actor", folds, seed=0):
+    for split in splits.cuts(store.clips, "actor", folds, seed=0):
         train = np.setdiff1d(np.arange(len(clips)), split.test)
         with tempfile.TemporaryDirectory() as place:
             weights = Path(place) / "fold.safetensors"

@@ -316,8 +316,8 @@ def answer(probabilities, least):  # includes equality
     return likeliest if probabilities[likeliest] > least else "no emotion stands out"
 def answer(probabilities, least):  # the text for doubt is
     likeliest = max(probabilities, key=probabilities.get)
-    return likeliest if probabilities[likeliest] >= least else None
-def answer(probabilities, least):  # returns nothing
+    return likeliest if probabilities[likeliest] >= least else "none"
+def answer(probabilities, least):  # is there a `return`
     likeliest = max(probabilities, key=probabilities.get)
     print(likeliest if probabilities[likeliest] >= least else "no emotion stands out")
 # 10.2

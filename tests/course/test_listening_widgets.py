@@ -29,7 +29,10 @@ def test_a_spoilt_clip_is_heard_before_and_after(spoken: pd.DataFrame, kind: str
     sound, rate = audio.load(spoken["sound"].iloc[4])
     heard = widgets.draw_spoilt(sound, rate, kind, 2, "practice corpus")
     before, after = re.match(r"before: (.*); spoilt: (.*)\. Made from", heard.picture.alt).groups()
-    assert (before == after) == (kind in ("as it is", "softer"))
+    if kind in ("as it is", "softer"):  # the recogniser does not follow the level
+        assert before == after
+    if kind in ("noise", "room", "telephone"):
+        assert before != after
     assert len(heard.sound) / heard.rate == pytest.approx(len(sound) / rate, abs=0.01)
 
 

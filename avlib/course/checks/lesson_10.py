@@ -12,33 +12,39 @@ _DOUBT = "no emotion stands out"
 @exercise("10.1")
 def _answer(answer: object) -> None:
     rng = np.random.default_rng()
-    shares = dict(zip(EMOTIONS, rng.dirichlet(np.full(8, 0.5)).tolist(), strict=True))
-    likeliest = max(shares, key=shares.get)
-    found = call(answer, shares, shares[likeliest] - 0.01)
-    refuse(found is None, "your function returns nothing; does it end in `return`?")
-    refuse(found == likeliest[0], "that is the first letter; `max` over the *names* needs a key.")
+    others = rng.permutation(EMOTIONS[:-1]).tolist()  # "surprised", the last name, in the middle
+    names = [*others[:4], EMOTIONS[-1], *others[4:]]
+    shares = np.sort(rng.dirichlet(np.full(8, 0.8)))[::-1] + np.arange(8, 0, -1) / 100
+    told = dict(sorted(zip(names, (shares / shares.sum()).tolist(), strict=True)))
+    likeliest, share = names[0], told[names[0]]
+    found = call(answer, told, share - 0.01)
+    mistakes = {
+        likeliest[0]: "that is the first letter; `max` over the *names* needs a key.",
+        EMOTIONS[-1]: "that is the last name in the alphabet: `max` needs `key=probabilities.get`.",
+        names[-1]: "that is the *least* likely one: `max`, not `min`.",
+        _DOUBT: "the likeliest one reaches `least` here, and should be named.",
+    }
+    refuse(isinstance(found, float), "that is the probability. The *name* that has it, please.")
     refuse(
-        isinstance(found, float | int) and not isinstance(found, bool),
-        "that is the probability. The *name* that has it, please.",
+        not isinstance(found, str),
+        f"a name is asked for; yours is of the kind {type(found).__name__}.",
     )
-    refuse(
-        found == max(EMOTIONS),
-        "that is the last name in the alphabet: `max` needs `key=probabilities.get`.",
-    )
-    refuse(
-        found == min(shares, key=shares.get), "that is the *least* likely one: `max`, not `min`."
-    )
-    refuse(found == _DOUBT, "the likeliest one reaches `least` here, and should be named.")
+    refuse(found in mistakes, mistakes.get(found, ""))
     refuse(found != likeliest, f"{likeliest!r} is the likeliest here, and yours is {found!r:.40}.")
-    doubted = call(answer, shares, shares[likeliest] + 0.01)
+    doubted = call(answer, told, share + 0.01)
+    refuse(
+        not isinstance(doubted, str),
+        f"a text is asked for; yours is of the kind {type(doubted).__name__}.",
+    )
     refuse(
         doubted == likeliest,
         "where the likeliest is below `least`, none should be named. Do you look at `least`, or at "
         "a number of your own?",
     )
     refuse(doubted != _DOUBT, f"the text for doubt is {_DOUBT!r}; yours is {doubted!r:.40}.")
+    even = call(answer, told, share)
     refuse(
-        call(answer, shares, shares[likeliest]) != likeliest,
+        not isinstance(even, str) or even != likeliest,
         "*at least* `least` includes equality: `>=`.",
     )
 
