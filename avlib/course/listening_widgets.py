@@ -66,7 +66,7 @@ def spoil_probe(path: str | Path, corpus: str) -> Explorer:
     return Explorer(
         partial(draw_spoilt, *audio.load(path), corpus=corpus),
         "What changes its mind soonest: level, noise, a room or the telephone?",
-        kind=choice("how", _KINDS),
+        kind=choice("how", _KINDS, "noise"),
         much=choice("how much", range(1, 5)),
     )
 
