@@ -65,7 +65,7 @@ def spoil_probe(path: str | Path, corpus: str) -> Explorer:
     """Spoil a recording, hear it, and see whether the recogniser still knows it (lesson 10)."""
     return Explorer(
         partial(draw_spoilt, *audio.load(path), corpus=corpus),
-        "What changes its mind soonest: level, noise, a room or the telephone?",
+        "Which changes the answer soonest: level, noise, a room or the telephone?",
         kind=choice("how", _KINDS, "noise"),
         much=choice("how much", range(1, 5)),
     )
