@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
+from avlib import course, practice
 from avlib.corpus import ravdess
 from avlib.corpus.ravdess import EMOTIONS
 from avlib.course.widgets import Explorer, Heard, bundle, choice, player
@@ -25,6 +26,21 @@ from avlib.evaluation.plots import Picture
 from avlib.features import audio, functionals, spoil
 
 _KINDS = ("as it is", "softer", "louder", "noise", "room", "telephone")
+
+
+def strangers(clips: pd.DataFrame, recogniser: Recogniser) -> pd.DataFrame:
+    """Those of some clips whose speakers a recogniser never learned from; or practice clips.
+
+    What it says of the others flatters it. `clips` is what `ravdess.index` returned; where none is
+    by a stranger, the practice corpus takes their place, and this says so.
+    """
+    header = recogniser.header
+    learned = set(header["actors"]) if ravdess.corpus(clips) == header["measured_on"] else set()
+    others = clips[~clips["actor"].isin(learned) & clips["sound"].notna()]
+    if len(others):
+        return others.reset_index(drop=True)
+    print("The recogniser learned from all of these actors: practice clips take their place.")
+    return ravdess.index(practice.write(course.data_folder() / "practice"))
 
 
 def draw_spoilt(sound: np.ndarray, rate: int, kind: str, much: int, corpus: str) -> Heard:

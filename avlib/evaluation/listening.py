@@ -222,7 +222,7 @@ class Recogniser:
         given = "sound and picture" if self.sees else "sound alone"
         return (
             f"Trained on {header['measured_on']}, {header['clips']} clips of "
-            f"{len(header['actors'])} actors, {given}. It was right about "
+            f"{len(header['actors'])} actors, {given}. It was right on "
             f"{100 * row['accuracy']:.0f} % ({100 * row['low']:.0f} to {100 * row['high']:.0f}) of "
             f"clips of actors {who}; chance is 12.5 %. Acted emotion is not felt emotion: do not "
             "judge people by this."

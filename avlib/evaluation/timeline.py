@@ -52,7 +52,9 @@ def draw(heard: Heard, corpus: str | None = None) -> Picture:
     below.set_yticks(range(8), EMOTIONS)
     below.set(xlabel="time (s)", ylim=(7.5, -0.5))
     figure.colorbar(mesh, ax=below, label="probability")
-    above.set_title(heard.sentence(), fontsize=11)
+    several = len(heard.segments) > 1
+    title = f"{len(heard.segments)} stretches of voice" if several else heard.sentence()
+    above.set_title(title, fontsize=11)
     parts = "; ".join(
         f"{each['start']:.1f} to {each['end']:.1f} s {_likeliest(each['probabilities'])}"
         for each in heard.segments[:_LABELLED]

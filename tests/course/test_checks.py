@@ -321,72 +321,66 @@ def answer(probabilities, least):  # is there a `return`
     likeliest = max(probabilities, key=probabilities.get)
     print(likeliest if probabilities[likeliest] >= least else "no emotion stands out")
 # 10.2
-def wilson(k, n):  # plain interval
-    p = k / n
-    half = 1.96 * np.sqrt(p * (1 - p) / n)
-    return p - half, p + half
-def wilson(k, n):  # the reach is divided
-    p, z = k / n, 1.96
-    middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    return middle - half, middle + half
-def wilson(k, n):  # the middle is divided
-    p, z = k / n, 1.96
-    half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    return p + z**2 / (2 * n) - half, p + z**2 / (2 * n) + half
-def wilson(k, n):  # under the root
-    p, z = k / n, 1.96
-    middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n)
-    return middle - half, middle + half
-def wilson(k, n):  # where is the root
-    p, z = k / n, 1.96
-    middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * (p * (1 - p) / n + z**2 / (4 * n**2))
-    return middle - half, middle + half
-def wilson(k, n):  # not one by one
-    p, z = k / n, 1.96
-    middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * (np.sqrt(p * (1 - p) / n) + np.sqrt(z**2 / (4 * n**2)))
-    return middle - half, middle + half
-def wilson(k, n):  # two \*ends\*
-    p, z = k / n, 1.96
-    below = 1 + z**2 / n
-    half = z / below * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    return (p + z**2 / (2 * n)) / below, half
-def wilson(k, n):  # n is squared
-    p, z = k / n, 1.96
-    middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n))
-    return middle - half, middle + half
+def clips_needed(p, width):  # plain interval
+    z, n = 1.96, 1
+    while 2 * z * np.sqrt(p * (1 - p) / n) > width:
+        n = n + 1
+    return n
+def clips_needed(p, width):  # half of the interval
+    z, n = 1.96, 1
+    while z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) > width:
+        n = n + 1
+    return n
+def clips_needed(p, width):  # one too many
+    z, n = 1.96, 1
+    while 2 * z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) > width:
+        n = n + 1
+    return n + 1
+def clips_needed(p, width):  # one too few
+    z, n = 1.96, 1
+    while 2 * z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) > width:
+        n = n + 1
+    return n - 1
+def clips_needed(p, width):  # divide by 1
+    z, n = 1.96, 1
+    while 2 * z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) > width:
+        n = n + 1
+    return n
+def clips_needed(p, width):  # where is the root
+    z, n = 1.96, 1
+    while 2 * z / (1 + z**2 / n) * (p * (1 - p) / n + z**2 / (4 * n**2)) > width:
+        n = n + 1
+    return n
+def clips_needed(p, width):  # whole number
+    return 1.96**2 * p * (1 - p) / (width / 2) ** 2 + 0.5
 # 10.3
-def difference(you, network):  # different clips
-    one, two = np.array(you, float), np.array(network, float)
+def difference(you, recogniser):  # different clips
+    one, two = np.array(you, float), np.array(recogniser, float)
     error = np.sqrt(one.var(ddof=1) / len(one) + two.var(ddof=1) / len(two))
     middle = one.mean() - two.mean()
     return middle, middle - 1.96 * error, middle + 1.96 * error
-def difference(you, network):  # ddof=1
-    each = np.array(you, float) - np.array(network, float)
+def difference(you, recogniser):  # ddof=1
+    each = np.array(you, float) - np.array(recogniser, float)
     error = each.std() / np.sqrt(len(each))
     return each.mean(), each.mean() - 1.96 * error, each.mean() + 1.96 * error
-def difference(you, network):  # sign is turned
-    each = np.array(network, float) - np.array(you, float)
+def difference(you, recogniser):  # sign is turned
+    each = np.array(recogniser, float) - np.array(you, float)
     error = each.std(ddof=1) / np.sqrt(len(each))
     return each.mean(), each.mean() - 1.96 * error, each.mean() + 1.96 * error
-def difference(you, network):  # over the root of n
-    each = np.array(you, float) - np.array(network, float)
+def difference(you, recogniser):  # over the root of n
+    each = np.array(you, float) - np.array(recogniser, float)
     error = each.std(ddof=1)
     return each.mean(), each.mean() - 1.96 * error, each.mean() + 1.96 * error
-def difference(you, network):  # yours is one
-    each = np.array(you, float) - np.array(network, float)
+def difference(you, recogniser):  # yours is one
+    each = np.array(you, float) - np.array(recogniser, float)
     error = each.std(ddof=1) / np.sqrt(len(each))
     return each.mean(), each.mean() - error, each.mean() + error
-def difference(you, network):  # absolute values
-    each = np.abs(np.array(you, float) - np.array(network, float))
+def difference(you, recogniser):  # absolute values
+    each = np.abs(np.array(you, float) - np.array(recogniser, float))
     error = each.std(ddof=1) / np.sqrt(len(each))
     return each.mean(), each.mean() - 1.96 * error, each.mean() + 1.96 * error
-def difference(you, network):  # three numbers
-    return np.mean(you) - np.mean(network)
+def difference(you, recogniser):  # three numbers
+    return np.mean(you) - np.mean(recogniser)
 """
 MISTAKES = {
     number: [
@@ -512,7 +506,7 @@ HOSTILE = {
     "no time": pd.NaT, "missing": pd.NA, "a tensor": torch.tensor([1.0, 2.0]),
     "with a gradient": torch.ones(9, 8, requires_grad=True) * torch.nan,
     "sparse": torch.eye(3).to_sparse(), "of no device": torch.empty(3, device="meta"),
-    "a network": torch.nn.Linear(3, 2), "thorny": Thorny(),
+    "a recogniser": torch.nn.Linear(3, 2), "thorny": Thorny(),
 }  # fmt: skip
 FUNCTIONS = {
     "no arguments": lambda: 1, "too many": lambda a, b, c, d, e, f, g: 1, "leaves": sys.exit,

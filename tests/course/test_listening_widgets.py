@@ -12,6 +12,7 @@ from avlib import practice
 from avlib.corpus import ravdess
 from avlib.corpus.ravdess import EMOTIONS
 from avlib.course import listening_widgets as widgets
+from avlib.evaluation import listening
 from avlib.features import audio
 
 
@@ -58,6 +59,19 @@ def test_who_hears_better_is_said_only_when_it_is_shown() -> None:
     assert "It is shown to hear better" in widgets.verdict(other, [*truth[:15], "x"], truth)
     assert "You are shown" in widgets.verdict([*truth[:15], "x"], other, truth)
     assert "too few clips" in widgets.verdict(truth[:8] + other[8:], truth[:7] + other[7:], truth)
+
+
+def test_clips_that_were_learned_from_are_left_out(
+    spoken: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    judge = listening.Recogniser.load()
+    assert len(widgets.strangers(spoken, judge)) == len(spoken)
+    both = pd.concat([spoken, spoken.assign(actor=20)]).assign(practice=False)
+    assert set(widgets.strangers(both, judge)["actor"]) == {20}
+    monkeypatch.setattr(widgets.practice, "write", lambda _: spoken["sound"].iloc[0].parent)
+    stand_in = widgets.strangers(spoken.assign(practice=False), judge)
+    assert len(stand_in) == len(spoken)
+    assert "learned from all of these actors" in capsys.readouterr().out
 
 
 def test_the_quiz_asks_every_clip_once_and_compares(spoken: pd.DataFrame) -> None:

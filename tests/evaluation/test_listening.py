@@ -147,7 +147,7 @@ def test_what_it_is_worth_comes_from_its_header() -> None:
         row["speaker_clips"]: f"{100 * row['accuracy']:.0f} %" for row in judge.header["rows"]
     }
     for known, row in ((0, 0), (1, 1), (4, 2), (19, 10), (200, "all")):
-        assert f"right about {shares[row]}" in judge.worth(known)
+        assert f"right on {shares[row]}" in judge.worth(known)
     assert "never heard" in judge.worth(0)
     assert "knew 1 clip," in judge.worth(1)
 

@@ -1,10 +1,9 @@
 """The exercises of 10-your-own-voice-and-face.ipynb."""
 
 import numpy as np
-from scipy.stats import binomtest
 
 from avlib.corpus.ravdess import EMOTIONS
-from avlib.course.checks.judging import AnswerError, array, call, compare, exercise, refuse
+from avlib.course.checks.judging import AnswerError, array, call, compare, exercise, number, refuse
 
 _DOUBT = "no emotion stands out"
 
@@ -50,67 +49,62 @@ def _answer(answer: object) -> None:
 
 
 @exercise("10.2")
-def _wilson(answer: object) -> None:
+def _clips_needed(answer: object) -> None:
     rng = np.random.default_rng()
-    n = int(rng.integers(12, 60))
-    k = int(rng.integers(n // 2 + 1, n - 2))
-    found = array(call(answer, k, n), "the result")
-    refuse(found.shape != (2,), f"two numbers are asked for; yours has the shape {found.shape}.")
-    p, z = k / n, 1.96
-    below = 1 + z**2 / n
-    middle, inside = (p + z**2 / (2 * n)) / below, p * (1 - p) / n + z**2 / (4 * n**2)
-    half, plain = z / below * np.sqrt(inside), z * np.sqrt(p * (1 - p) / n)
+    p, width = rng.uniform(0.2, 0.8), rng.uniform(0.15, 0.4)
+    found = number(call(answer, p, width), "the result")
+    z, clips = 1.96, np.arange(1, 2001)
 
-    def around(centre: float, reach: float) -> tuple[float, float]:
-        return centre - reach, centre + reach
+    def first(reach: np.ndarray, most: float) -> int:
+        """The smallest number of clips at which this is no more than that."""
+        return int(clips[reach <= most][0])
 
+    below, inside = 1 + z**2 / clips, p * (1 - p) / clips + z**2 / (4 * clips**2)
+    wilson, plain = 2 * z / below * np.sqrt(inside), 2 * z * np.sqrt(p * (1 - p) / clips)
+    right = first(wilson, width)
     mistakes = [
-        ((middle, half), "those are the middle and the reach. Return the two *ends*."),
-        (around(middle, half)[::-1], "the lower end comes first."),
-        (np.multiply(100, around(middle, half)), "shares, please, from 0 to 1, not per cent."),
-        (around(p, plain), "that is the plain interval, p ± 1.96 standard errors."),
-        (around(p, half), "your middle is p. Wilson's lies nearer to one half."),
-        (around(middle, z * np.sqrt(inside)), "the reach is divided by 1 + z²/n, too."),
-        (around(middle * below, half), "the middle is divided by 1 + z²/n, too."),
-        (around(middle * below, half * below), "both are divided by 1 + z²/n."),
-        (around(middle, z / below * inside), "where is the root?"),
-        (around(middle, half / z), "where is z, in the reach?"),
-        (around(middle, z / below * (np.sqrt(p * (1 - p) / n) + z / (2 * n))), "the root is over "
-         "the *sum*: of the two terms together, not one by one."),
-        (around(middle, z / below * np.sqrt(p * (1 - p) / n)), "where is z²/(4n²), under the "
-         "root?"),
-        (around(middle, z / below * np.sqrt(p * (1 - p) / n + z**2 / (4 * n))), "it is z²/(4n²): "
-         "n is squared, too."),
+        (right - 1, "one too few: at that n the interval is still wider."),
+        (right + 1, "one too many: the *smallest* n for which it is at most so wide."),
+        (first(wilson / 2, width), "you measured the half of the interval, from its middle to one "
+         "end. The width goes from end to end."),
+        (first(2 * wilson, width), "twice the width? The 2 is in the formula already."),
+        (first(plain, width), "that is the plain interval, 1.96 standard errors to each side."),
+        (_plain_root(p, width), "that is the plain interval, not rounded up."),
+        (first(2 * z * np.sqrt(inside), width), "divide by 1 + z²/n, too."),
+        (first(2 * z / below * inside, width), "where is the root?"),
     ]  # fmt: skip
-    compare(found, around(middle, half), mistakes, "follow the two formulas: middle less reach, "
-            "middle plus reach.", within=1e-9)  # fmt: skip
-    ends = array(call(answer, n, n), "the result of n of n")
-    refuse(not np.allclose(ends, binomtest(n, n).proportion_ci(method="wilson"), atol=1e-4),
-           "with all right, k = n, it goes wrong.")  # fmt: skip
+    refuse(found != round(found), "a test has a whole number of clips.")
+    otherwise = f"at {found:.0f} clips it is not the smallest n with an interval so narrow."
+    compare(found, right, mistakes, otherwise, within=0)
+
+
+def _plain_root(p: float, width: float) -> float:
+    """Where 1.96 plain standard errors to each side are so wide."""
+    return (2 * 1.96 / width) ** 2 * p * (1 - p)
 
 
 @exercise("10.3")
 def _difference(answer: object) -> None:
     rng = np.random.default_rng()
     n = int(rng.integers(20, 40))
-    network = rng.random(n) < 0.5
-    you = np.where(rng.random(n) < 0.5, True, network)
-    you[:2], network[:2] = (True, False), (False, True)
-    found = array(call(answer, you.tolist(), network.tolist()), "the result")
+    recogniser = rng.random(n) < 0.5
+    you = np.where(rng.random(n) < 0.5, True, recogniser)
+    you[:2], recogniser[:2] = (True, False), (False, True)
+    found = array(call(answer, you.tolist(), recogniser.tolist()), "the result")
     refuse(
         found.shape != (3,),
         f"three numbers are asked for: the mean, and both ends; yours has the shape {found.shape}.",
     )
-    each = you.astype(float) - network
+    each = you.astype(float) - recogniser
     middle, error = each.mean(), each.std(ddof=1) / np.sqrt(n)
-    apart = np.sqrt(you.var(ddof=1) / n + network.var(ddof=1) / n)
+    apart = np.sqrt(you.var(ddof=1) / n + recogniser.var(ddof=1) / n)
 
     def around(centre: float, reach: float) -> tuple[float, float, float]:
         return centre, centre - reach, centre + reach
 
     mistakes = [
         (around(-middle, 1.96 * error), "your sign is turned: the advantage is *yours*, you less "
-         "the network."),
+         "the recogniser."),
         (around(middle, 1.96 * each.std() / np.sqrt(n)), "n − 1 in place of n: `std(ddof=1)`."),
         (around(middle, 1.96 * each.std(ddof=1)), "that is how far the differences spread. The "
          "standard error is that over the root of n."),
@@ -121,12 +115,12 @@ def _difference(answer: object) -> None:
         ((middle, middle + 1.96 * error, middle - 1.96 * error), "the lower end comes first."),
         (around(each.sum(), 1.96 * error), "that is the sum of the differences; their mean."),
         (around(np.abs(each).mean(), 1.96 * np.abs(each).std(ddof=1) / np.sqrt(n)), "you took "
-         "absolute values: where the network alone was right, the difference is −1."),
+         "absolute values: where the recogniser alone was right, the difference is −1."),
     ]  # fmt: skip
     compare(found, around(middle, 1.96 * error), mistakes, "take the differences clip by clip, "
             "their mean, and 1.96 standard errors to each side.")  # fmt: skip
     try:
-        again = array(call(answer, you, network), "the result for arrays")
+        again = array(call(answer, you, recogniser), "the result for arrays")
     except AnswerError:
         return  # lists are what was asked for
     refuse(not np.allclose(again, found), "for arrays of True and False it comes out otherwise.")
