@@ -10,8 +10,8 @@ from avlib.terminal import ActionUnits, Json, RecipeName, Seed, command, flag, o
 
 app = typer.Typer(
     name="run",
-    help="Run a whole experiment.\n\nprotocols, auxiliary and pairing keep every run that has "
-    "ended, and go on where they were stopped.",
+    help="Run a whole experiment.\n\nprotocols, auxiliary, pairing and dominance keep every run "
+    "that has ended, and go on where they were stopped.",
     **terminal.PLAIN,
 )
 
@@ -132,6 +132,56 @@ def variants(
     store, settings = _prepared(name, data, recipe, action_units, epochs)
     result = experiments.variants(store, name, split, seeds, settings, **how)
     _give(result, recipe, json)
+
+
+@command(app, goes_on=True)
+def dominance(
+    data: Data = None,
+    recipe: RecipeName = "paper",
+    action_units: ActionUnits = None,
+    split: Splits = "clip,actor",
+    folds: Folds = "4",
+    epochs: Epochs = 30,
+    seeds: Seeds = 2,
+    cures: option(str | None, "some of the cures (default: all)", "NAME,…") = None,
+    strength: option(
+        str, "how much the sound tells, 1 as recorded to 0 nothing; several make worlds", "S,…"
+    ) = "1",
+    fresh: Fresh = False,
+    json: Json = None,
+) -> None:
+    """Which modality decides, and what cures one that drowns the other."""
+    from avlib import course
+    from avlib.evaluation import dominance as laboratory
+    from avlib.learning.cures import CURES
+    from avlib.learning.splits import UNITS
+
+    units = terminal.some_of(UNITS, "--split", split)
+    names = terminal.some_of(CURES, "--cures", cures or ",".join(CURES))
+    strengths, keep = _strengths_of(strength), course.data_folder() / "runs"
+    store, settings = _prepared("dominance", data, recipe, action_units, epochs)
+    clips, _ = terminal.clips_and_recipe(data or course.recordings(), recipe, None, False)
+    noisy = laboratory.with_noise(store, clips, keep)
+    how = {"folds": _folds_of(folds), "keep": keep, "fresh": fresh}
+    result = laboratory.run(noisy, units, seeds, settings, names=names, strengths=strengths, **how)
+    rows = laboratory.table(result)
+    save(json, result | {"table": rows})
+    say(
+        f"dominance, {_measured_on(result)}, {recipe} recipe, {folds} folds, {epochs} epochs, "
+        f"{seeds} seeds; by clip, 95 % intervals over actors",
+        laboratory.as_text(rows),
+    )
+
+
+def _strengths_of(text: str) -> list[float]:
+    """Read numbers from 0 to 1 with commas between them."""
+    try:
+        found = [float(each) for each in text.split(",")]
+    except ValueError:
+        found = [-1.0]
+    if not all(0 <= each <= 1 for each in found):
+        raise typer.BadParameter(f"{text!r} should be numbers from 0 to 1", param_hint="--strength")
+    return found
 
 
 @command(app, goes_on=True)
