@@ -147,29 +147,37 @@ def dominance(
     strength: option(
         str, "how much the sound tells, 1 as recorded to 0 nothing; several make worlds", "S,…"
     ) = "1",
+    drawn: flag(
+        "--drawn", "see the practice corpus's faces by the action units that they are drawn from"
+    ) = False,
     fresh: Fresh = False,
     json: Json = None,
 ) -> None:
     """Which modality decides, and what cures one that drowns the other."""
     from avlib import course
     from avlib.evaluation import dominance as laboratory
+    from avlib.evaluation import dominance_table
+    from avlib.features.recipe import Recipe
     from avlib.learning.cures import CURES
     from avlib.learning.splits import UNITS
+    from avlib.learning.training import Training
 
     units = terminal.some_of(UNITS, "--split", split)
     names = terminal.some_of(CURES, "--cures", cures or ",".join(CURES))
     strengths, keep = _strengths_of(strength), course.data_folder() / "runs"
-    store, settings = _prepared("dominance", data, recipe, action_units, epochs)
-    clips, _ = terminal.clips_and_recipe(data or course.recordings(), recipe, None, False)
-    noisy = laboratory.with_noise(store, clips, keep)
-    how = {"folds": _folds_of(folds), "keep": keep, "fresh": fresh}
-    result = laboratory.run(noisy, units, seeds, settings, names=names, strengths=strengths, **how)
-    rows = laboratory.table(result)
-    save(json, result | {"table": rows})
+    folder, how = data or course.recordings(), {"folds": _folds_of(folds), "fresh": fresh}
+    clips, chosen = _with_faces("dominance", folder, recipe, action_units)
+    if drawn:
+        clips, chosen = laboratory.drawn_faces(clips, folder), Recipe.preset(recipe, "vector")
+    store = laboratory.with_noise(course.store(clips, chosen), clips, keep)
+    settings = Training(epochs=epochs)
+    result = laboratory.run(store, units, seeds, settings, names, strengths, keep=keep, **how)
+    save(json, result)
+    faces = "frame pairs" if chosen.visual == "pairs" else "action units"
     say(
-        f"dominance, {_measured_on(result)}, {recipe} recipe, {folds} folds, {epochs} epochs, "
-        f"{seeds} seeds; by clip, 95 % intervals over actors",
-        laboratory.as_text(rows),
+        f"dominance, {_measured_on(result)}, {recipe} recipe, faces by {faces}, {folds} folds, "
+        f"{epochs} epochs, {seeds} seeds; by clip, 95 % intervals over actors",
+        *dominance_table.as_text(dominance_table.table(result)),
     )
 
 
@@ -267,14 +275,19 @@ def _prepared(
     from avlib import course
     from avlib.learning.training import Training
 
-    folder = data or course.recordings()
+    clips, chosen = _with_faces(name, data or course.recordings(), recipe, units)
+    return course.store(clips, chosen), Training(epochs=epochs, seed=seed)
+
+
+def _with_faces(name: str, folder: Path, recipe: str, units: Path | None) -> tuple:
+    """The table of clips and the recipe, where the experiment finds the faces that it needs."""
     clips, chosen = terminal.clips_and_recipe(folder, recipe, units, name == "audio")
     if chosen.visual == "pairs" and clips["picture"].isna().all():
         raise ValueError(
             f"{name} needs faces, and these recordings are sound alone: add films, "
             "name a table of action units by --action-units, or use `run audio`"
         )
-    return course.store(clips, chosen), Training(epochs=epochs, seed=seed)
+    return clips, chosen
 
 
 def _heading(what: str, result: dict) -> str:

@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from avlib.learning.dominance import MODALITIES, Losses, branches, measure
 from avlib.learning.loaders import Samples
-from avlib.learning.networks import BalancedFusionNetwork, FusionNetwork
+from avlib.learning.networks import BalancedFusionNetwork, Classifier, FusionNetwork
 from avlib.learning.splits import Split
 from avlib.learning.training import Step, Training, fit
 
@@ -57,13 +57,17 @@ class WatchedBalancedFusion(WatchedFusion, BalancedFusionNetwork):
 class LogitSum(FusionNetwork):
     """No joint classifier: its logits are the sum of the two heads' logits.
 
-    Softmax of the sum is the product of the two heads' probabilities, scaled: trained by the heads'
-    own losses alone, this is late fusion of branches that never met.
+    Nothing is joined, so nothing has to be of one dimension: the branches and heads are those of
+    `AudioNetwork` and `ImageNetwork`. Softmax of the sum is the product of the two heads'
+    probabilities, scaled: trained by the heads' own losses alone, this is late fusion of two
+    networks that never met.
     """
 
     def __init__(self, *shapes: tuple[int, ...]) -> None:
         super().__init__(*shapes)
         del self.joint
+        self.image_mlp = nn.Identity()
+        self.image_auxiliary = Classifier(self.image_cnn.dimension)
 
     def forward(
         self, mfcc: Tensor, image: Tensor, present: Tensor | None = None
@@ -76,7 +80,7 @@ class LogitSum(FusionNetwork):
         return {"joint": joint, **logits}
 
 
-class AlternatingFusion(LogitSum):
+class AlternatingFusion(FusionNetwork):
     """One head for both modalities; in training they take turns, batch by batch.
 
     In a test the two opinions are weighted by how sure each is: by the softmax of minus its
@@ -85,7 +89,7 @@ class AlternatingFusion(LogitSum):
 
     def __init__(self, *shapes: tuple[int, ...]) -> None:
         super().__init__(*shapes)
-        del self.image_auxiliary  # the other head serves both
+        del self.joint, self.image_auxiliary  # the head of the sound serves both
         self.turn = 0
 
     def forward(

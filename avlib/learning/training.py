@@ -142,11 +142,10 @@ def fit(
     process was killed, goes on from there, and on a processor ends in the same bits. A finished
     training leaves none.
 
-    `between` is a hook: it is called with a `Step` for each batch, between ``backward`` and the
-    optimiser's step, and may change gradients. What it remembers is in no checkpoint: ValueError if
-    it is given together with `keep`.
+    `between` is a hook: called with a `Step` for each batch, between ``backward`` and the
+    optimiser's step, it may change gradients. What it remembers no `keep` holds: ValueError.
     """
-    if keep is not None and between is not None:
+    if keep and between:
         raise ValueError("keep: a checkpoint does not hold what `between` remembers; leave one out")
     network.to(samples.label.device, memory_format=torch.channels_last)
     optimiser = torch.optim.SGD(
@@ -156,10 +155,8 @@ def fit(
     modality_dropout = settings.modality_dropout if network.decision == "joint" else 0.0
     checkpoint = keep and _Checkpoint(keep, network, samples, split, settings, optimiser, order)
     done, history = checkpoint.resume() if checkpoint else (0, [])
-    epochs = range(done + 1, settings.epochs + 1)
-    bar = tqdm(
-        epochs, "training", settings.epochs, unit="epoch", initial=done, disable=not progress
-    )
+    left = range(done + 1, settings.epochs + 1)
+    bar = tqdm(left, "training", settings.epochs, unit="epoch", initial=done, disable=not progress)
     for epoch in bar:
         network.train()
         tally = _Tally()
@@ -173,7 +170,7 @@ def fit(
             each = losses(logits, batch.label)
             optimiser.zero_grad()
             total_loss(network, each, settings).backward()
-            if between is not None:
+            if between:
                 between(Step(network, batch, logits, each, epoch))
             optimiser.step()
             tally.add(logits, each, batch.label)
