@@ -56,7 +56,12 @@ def rows_of(result: dict) -> list[dict[str, object]]:
         names = {"low": "accuracy from", "high": "accuracy to", "uar": "UAR"}
         return [{names.get(k, k).replace("_", " "): v for k, v in row.items()} for row in rows]
     if result.get("experiment") == "dominance":
-        return dominance_table.table(result)
+        # A table of cures is wide enough without these.
+        much = () if len(result["strengths"]) > 1 else ("lost with", "head of", "gradient of")
+        return [
+            {column: value for column, value in row.items() if not column.startswith(much)}
+            for row in dominance_table.table(result)
+        ]
     if "rows" in result and "runs" not in result:
         return result["rows"]
     if result.get("experiment") == "table1":
