@@ -120,6 +120,7 @@ def test_audio_is_run_fold_by_fold(corpus: Path, data: Path, capsys: pytest.Capt
     assert re.search(r"actor audio +2\.000 +32\.000 ", told)
 
 
+@pytest.mark.slow
 def test_dominance_sets_cures_side_by_side_and_goes_on(
     corpus: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
