@@ -126,23 +126,26 @@ def test_heads_that_watch_leave_the_rest_as_it_is_without_them(
     )  # the heads did learn
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"), [("late", LogitSum), ("late-same", cures.SameBranchLogitSum)]
+)
 def test_late_fusion_is_of_branches_that_never_met(
-    samples: loaders.Samples, cut: splits.Split
+    samples: loaders.Samples, cut: splits.Split, name: str, kind: type[nn.Module]
 ) -> None:
     def new(kind: type[nn.Module]) -> nn.Module:
         return made(kind)
 
-    together = CURES["late"](new, samples, cut, BRIEF).network
+    together = CURES[name](new, samples, cut, BRIEF).network
     for own, weights in (("audio", (0, 1, 0)), ("image", (0, 0, 1))):
-        alone = made(LogitSum)
+        alone = made(kind)
         settings = dict(zip(("joint_weight", "audio_weight", "image_weight"), weights, strict=True))
         training.fit(alone, samples, cut, replace(BRIEF, **settings), progress=False)
-        for name, weight in alone.state_dict().items():
-            if name.startswith(own):
-                assert torch.equal(weight, together.state_dict()[name]), name
+        for part, weight in alone.state_dict().items():
+            if part.startswith(own):
+                assert torch.equal(weight, together.state_dict()[part]), part
     logs = {
-        name: training.predict(together, samples, cut.test, name)
-        for name in ("joint", "audio", "image")
+        each: training.predict(together, samples, cut.test, each)
+        for each in ("joint", "audio", "image")
     }
     product = torch.from_numpy(logs["audio"] + logs["image"]).log_softmax(dim=1)
     np.testing.assert_allclose(logs["joint"], product, atol=1e-5)
