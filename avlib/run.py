@@ -10,8 +10,8 @@ from avlib.terminal import ActionUnits, Json, RecipeName, Seed, command, flag, o
 
 app = typer.Typer(
     name="run",
-    help="Run a whole experiment.\n\nprotocols, auxiliary and pairing keep every run that has "
-    "ended, and go on where they were stopped.",
+    help="Run a whole experiment.\n\nprotocols, auxiliary, pairing and dominance keep every run "
+    "that has ended, and go on where they were stopped.",
     **terminal.PLAIN,
 )
 
@@ -135,6 +135,64 @@ def variants(
 
 
 @command(app, goes_on=True)
+def dominance(
+    data: Data = None,
+    recipe: RecipeName = "paper",
+    action_units: ActionUnits = None,
+    split: Splits = "clip,actor",
+    folds: Folds = "4",
+    epochs: Epochs = 30,
+    seeds: Seeds = 2,
+    cures: option(str | None, "some of the cures (default: all)", "NAME,…") = None,
+    strength: option(
+        str, "how much the sound tells, 1 as recorded to 0 nothing; several make worlds", "S,…"
+    ) = "1",
+    drawn: flag(
+        "--drawn", "see the practice corpus's faces by the action units that they are drawn from"
+    ) = False,
+    fresh: Fresh = False,
+    json: Json = None,
+) -> None:
+    """Which modality decides, and what cures one that drowns the other."""
+    from avlib import course
+    from avlib.evaluation import dominance as laboratory
+    from avlib.evaluation import dominance_table
+    from avlib.features.recipe import Recipe
+    from avlib.learning.cures import CURES
+    from avlib.learning.splits import UNITS
+    from avlib.learning.training import Training
+
+    units = terminal.some_of(UNITS, "--split", split)
+    names = terminal.some_of(CURES, "--cures", cures or ",".join(CURES))
+    strengths, keep = _strengths_of(strength), course.data_folder() / "runs"
+    folder, how = data or course.recordings(), {"folds": _folds_of(folds), "fresh": fresh}
+    clips, chosen = _with_faces("dominance", folder, recipe, action_units)
+    if drawn:
+        clips, chosen = laboratory.drawn_faces(clips, folder), Recipe.preset(recipe, "vector")
+    store = laboratory.with_noise(course.store(clips, chosen), clips, keep)
+    settings = Training(epochs=epochs)
+    result = laboratory.run(store, units, seeds, settings, names, strengths, keep=keep, **how)
+    save(json, result)
+    faces = "frame pairs" if chosen.visual == "pairs" else "action units"
+    say(
+        f"dominance, {_measured_on(result)}, {recipe} recipe, faces by {faces}, {folds} folds, "
+        f"{epochs} epochs, {seeds} seeds; by clip, 95 % intervals over actors",
+        *dominance_table.as_text(dominance_table.table(result)),
+    )
+
+
+def _strengths_of(text: str) -> list[float]:
+    """Read numbers from 0 to 1 with commas between them."""
+    try:
+        found = [float(each) for each in text.split(",")]
+    except ValueError:
+        found = [-1.0]
+    if not all(0 <= each <= 1 for each in found):
+        raise typer.BadParameter(f"{text!r} should be numbers from 0 to 1", param_hint="--strength")
+    return found
+
+
+@command(app, goes_on=True)
 def ladder(
     data: Data = None,
     action_units: ActionUnits = None,
@@ -252,14 +310,19 @@ def _prepared(
     from avlib import course
     from avlib.learning.training import Training
 
-    folder = data or course.recordings()
+    clips, chosen = _with_faces(name, data or course.recordings(), recipe, units)
+    return course.store(clips, chosen), Training(epochs=epochs, seed=seed)
+
+
+def _with_faces(name: str, folder: Path, recipe: str, units: Path | None) -> tuple:
+    """The table of clips and the recipe, where the experiment finds the faces that it needs."""
     clips, chosen = terminal.clips_and_recipe(folder, recipe, units, name == "audio")
     if chosen.visual == "pairs" and clips["picture"].isna().all():
         raise ValueError(
             f"{name} needs faces, and these recordings are sound alone: add films, "
             "name a table of action units by --action-units, or use `run audio`"
         )
-    return course.store(clips, chosen), Training(epochs=epochs, seed=seed)
+    return clips, chosen
 
 
 def _heading(what: str, result: dict) -> str:

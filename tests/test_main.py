@@ -26,7 +26,7 @@ from avlib.corpus import ravdess
 COMMANDS = [
     "lab", "doctor", "practice", "download", "index", "verify", "features", "audit", "score",
     "predict", "lessons", "run", "run table1", "run audio", "run protocols", "run auxiliary",
-    "run pairing", "run ladder",
+    "run pairing", "run dominance", "run ladder",
 ]  # fmt: skip
 
 
@@ -118,6 +118,40 @@ def test_audio_is_run_fold_by_fold(corpus: Path, data: Path, capsys: pytest.Capt
     told = capsys.readouterr().out
     assert "fold 2: accuracy" in told
     assert re.search(r"actor audio +2\.000 +32\.000 ", told)
+
+
+@pytest.mark.slow
+def test_dominance_sets_cures_side_by_side_and_goes_on(
+    corpus: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    units = tmp_path / "units.csv"
+    clips = ravdess.index(corpus)["clip"]
+    units.write_text("name,AU12_r\n" + "".join(f"01-{clip},0.{clip[1]}\n" for clip in clips))
+    command = ["run", "dominance", "--data", str(corpus), "--action-units", str(units)]
+    command += ["--cures", "none,late", "--split", "clip", "--folds", "2", "--epochs", "1"]
+    command += ["--seeds", "1", "--strength", "1,0.5"]
+    assert main([*command, "--json", str(tmp_path / "once.json")]) == 0
+    said = capsys.readouterr().out
+    assert "dominance, measured on the practice corpus: 32 clips of 4 actors" in said
+    assert "faces by action units, 2 folds, 1 epochs, 1 seeds" in said
+    for told in ("late less none", "noise at 10 dB", "face black for 1 s", "Shapley of sound"):
+        assert told in said
+    assert main([*command, "--json", str(tmp_path / "again.json")]) == 0
+    assert "8 of 8 runs kept from" in capsys.readouterr().out
+    assert (tmp_path / "once.json").read_bytes() == (tmp_path / "again.json").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [("--strength", "2", "'2' should be numbers from 0 to 1"),
+     ("--strength", "loud", "'loud' should be numbers from 0 to 1"),
+     ("--cures", "luck", "'luck' is not one of none, auxiliary")],
+)  # fmt: skip
+def test_dominance_refuses_what_is_none(
+    option: str, value: str, said: str, data: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert main(["run", "dominance", option, value]) == 2
+    assert said in re.sub(r"\s+", " ", capsys.readouterr().err)
 
 
 @pytest.mark.slow

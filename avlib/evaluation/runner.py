@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from functools import lru_cache, partial
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from joblib import delayed
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from torch import nn
 from tqdm.auto import tqdm
 
 from avlib import __version__, files, workers
@@ -56,6 +58,25 @@ class Trial:
     variant: str = ""  # what sets it apart from others of the same network, in words
     normalisation: Normalisation = "training"
     mixed_test: bool = False  # whether the test side's sounds are class-matched too
+
+    code = ()  # modules beside the usual ones that decide what a run of this kind comes to
+
+    def given(self, samples: Samples) -> Samples:
+        """The samples as this trial wants them."""
+        return samples
+
+    def learn(
+        self, store: FeatureStore, samples: Samples, split: Split
+    ) -> tuple[nn.Module, pd.DataFrame]:
+        """A trained network and its history."""
+        network = networks.make(self.network, store, self.settings.seed)
+        return network, training.fit(network, samples, split, self.settings, progress=False)
+
+    def examine(
+        self, network: nn.Module, store: FeatureStore, samples: Samples, split: Split
+    ) -> dict[str, object]:
+        """What else is to be kept of the run, by name, as JSON holds it."""
+        return {}
 
 
 def run(
@@ -107,17 +128,17 @@ def run(
 
 def _place(keep: Path, store: FeatureStore, trial: Trial) -> Path:
     """Where a run is kept: under a name that all that it depends on goes into."""
-    name = files.digest([_circumstances("", store, trial), asdict(trial), _code()])[:16]
+    name = files.digest([_circumstances("", store, trial), asdict(trial), _code(*trial.code)])[:16]
     return keep / name[:2] / f"{name}.json"
 
 
-@lru_cache(maxsize=1)
-def _code() -> str:
+@cache
+def _code(*more: ModuleType) -> str:
     """A digest of the code that decides what a run comes to: change a network, and runs are new.
 
     Comments and docstrings decide nothing.
     """
-    modules = (metrics, loaders, networks, splits, training)
+    modules = (metrics, loaders, networks, splits, training, *more)
     found = hashlib.sha256()
     for path in (Path(__file__), *(Path(module.__file__) for module in modules)):
         tree = ast.parse(path.read_text("utf-8"))
@@ -205,11 +226,11 @@ def _carry_out(
     weights_to: Path | None,
 ) -> dict[str, object]:
     """Train, test, and keep what comes of it."""
+    samples = trial.given(samples)
     if trial.network in REGRESSIONS:
         network, history, log_probabilities = None, [], _regression(trial.network, samples, split)
     else:
-        network = networks.make(trial.network, store, trial.settings.seed)
-        table = training.fit(network, samples, split, trial.settings, progress=False)
+        network, table = trial.learn(store, samples, split)
         history = table.to_dict("records")
         log_probabilities = partial(training.predict, network)
     tested = samples
@@ -223,6 +244,7 @@ def _carry_out(
     done = _described(trial, store, split, predictions) | {
         "history": history,
         "weights": training.digest(network) if network else "",
+        **trial.examine(network, store, samples, split),
     }
     if place is not None:
         files.seal(place, done | {"kept_as": place.stem})

@@ -3,5 +3,16 @@
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__, ["classifiers", "fusion", "loaders", "networks", "speakers", "splits", "training"]
+    __name__,
+    [
+        "classifiers",
+        "cures",
+        "dominance",
+        "fusion",
+        "loaders",
+        "networks",
+        "speakers",
+        "splits",
+        "training",
+    ],
 )

@@ -9,9 +9,10 @@ import hashlib
 import json
 import math
 import warnings
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,7 @@ from torch.nn import functional
 from tqdm.auto import tqdm
 
 from avlib import files
-from avlib.learning.loaders import Samples, batches, class_matched
+from avlib.learning.loaders import Batch, Samples, batches, class_matched
 from avlib.learning.splits import Split
 
 
@@ -40,7 +41,8 @@ class Training:
     learning_rate: float = 0.01
     momentum: float = 0.9
     batch: int = 64  # rows
-    audio_weight: float = 1.0  # of the auxiliary losses; the joint loss has weight 1
+    joint_weight: float = 1.0  # of the joint loss; 0 leaves the branches to their own losses
+    audio_weight: float = 1.0  # of the auxiliary losses
     image_weight: float = 1.0
     modality_dropout: float = 0.0  # 0 to 0.5; see `loaders.batches`
     # Whose sound a row is trained with: its own clip's, or, drawn anew in each epoch, one of any
@@ -51,8 +53,8 @@ class Training:
     def __post_init__(self) -> None:
         for name, least, most in (
             ("epochs", 1, math.inf), ("batch", 1, math.inf), ("learning_rate", 1e-12, math.inf),
-            ("momentum", 0, 1), ("audio_weight", 0, math.inf), ("image_weight", 0, math.inf),
-            ("modality_dropout", 0, 0.5),
+            ("momentum", 0, 1), ("joint_weight", 0, math.inf), ("audio_weight", 0, math.inf),
+            ("image_weight", 0, math.inf), ("modality_dropout", 0, 0.5),
         ):  # fmt: skip
             value = getattr(self, name)
             if not least <= value <= most or value == math.inf:
@@ -73,10 +75,20 @@ class Training:
         return replace(self, modality_dropout=self.preset("avlib").modality_dropout)
 
     def weight(self, network: nn.Module, classifier: str) -> float:
-        """The weight of one classifier's loss: 1 for the one that decides."""
-        if classifier == network.decision:
+        """The weight of one classifier's loss: 1 for the only one of a unimodal network."""
+        if classifier == network.decision != "joint":
             return 1.0
-        return {"audio": self.audio_weight, "image": self.image_weight}[classifier]
+        return getattr(self, f"{classifier}_weight")
+
+
+class Step(NamedTuple):
+    """What `fit` shows its hook: a batch whose gradients are computed and not yet used."""
+
+    network: nn.Module  # ``parameter.grad`` may be read and changed
+    batch: Batch
+    logits: dict[str, Tensor]  # of each classifier, (batch, 8)
+    losses: dict[str, Tensor]  # of each classifier, unweighted
+    epoch: int  # from 1
 
 
 def losses(logits: dict[str, Tensor], label: Tensor) -> dict[str, Tensor]:
@@ -117,6 +129,7 @@ def fit(
     settings: Training = Training(),
     progress: bool = True,
     keep: Path | None = None,
+    between: Callable[[Step], None] | None = None,
 ) -> pd.DataFrame:
     """Train a network in place on ``split.train``; the weights of the last epoch stay.
 
@@ -128,7 +141,12 @@ def fit(
     `keep` is a folder for a checkpoint after each epoch. The same call, made again after the
     process was killed, goes on from there, and on a processor ends in the same bits. A finished
     training leaves none.
+
+    `between` is a hook: called with a `Step` for each batch, between ``backward`` and the
+    optimiser's step, it may change gradients. What it remembers no `keep` holds: ValueError.
     """
+    if keep and between:
+        raise ValueError("keep: a checkpoint does not hold what `between` remembers; leave one out")
     network.to(samples.label.device, memory_format=torch.channels_last)
     optimiser = torch.optim.SGD(
         network.parameters(), lr=settings.learning_rate, momentum=settings.momentum
@@ -137,10 +155,8 @@ def fit(
     modality_dropout = settings.modality_dropout if network.decision == "joint" else 0.0
     checkpoint = keep and _Checkpoint(keep, network, samples, split, settings, optimiser, order)
     done, history = checkpoint.resume() if checkpoint else (0, [])
-    epochs = range(done + 1, settings.epochs + 1)
-    bar = tqdm(
-        epochs, "training", settings.epochs, unit="epoch", initial=done, disable=not progress
-    )
+    left = range(done + 1, settings.epochs + 1)
+    bar = tqdm(left, "training", settings.epochs, unit="epoch", initial=done, disable=not progress)
     for epoch in bar:
         network.train()
         tally = _Tally()
@@ -154,6 +170,8 @@ def fit(
             each = losses(logits, batch.label)
             optimiser.zero_grad()
             total_loss(network, each, settings).backward()
+            if between:
+                between(Step(network, batch, logits, each, epoch))
             optimiser.step()
             tally.add(logits, each, batch.label)
         history += tally.rows(epoch, "train")
@@ -257,11 +275,17 @@ def _accuracy(history: list[dict[str, object]], classifier: str) -> float:
 
 
 @torch.no_grad()
-def predict(network: nn.Module, samples: Samples, rows: np.ndarray) -> np.ndarray:
-    """The log-probability of each emotion, ``(rows, 8)`` float32, for each of `rows`."""
+def predict(
+    network: nn.Module, samples: Samples, rows: np.ndarray, classifier: str | None = None
+) -> np.ndarray:
+    """The log-probability of each emotion, ``(rows, 8)`` float32, for each of `rows`.
+
+    As the network's decision has it, or another `classifier` in it.
+    """
     network.eval()
+    asked = classifier or network.decision
     found = [
-        functional.log_softmax(network(batch.mfcc, batch.image)[network.decision], dim=1)
+        functional.log_softmax(network(batch.mfcc, batch.image)[asked], dim=1)
         for batch in batches(samples, rows, 512, image=network.needs_image)
     ]
     return torch.cat(found).cpu().numpy()

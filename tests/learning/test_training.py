@@ -85,7 +85,15 @@ def test_the_seed_decides_the_first_weights_and_the_order(easy: FeatureStore) ->
 
 
 @pytest.mark.parametrize(
-    "change", ["audio_weight", "image_weight", "learning_rate", "momentum", "modality_dropout"]
+    "change",
+    [
+        "joint_weight",
+        "audio_weight",
+        "image_weight",
+        "learning_rate",
+        "momentum",
+        "modality_dropout",
+    ],
 )
 def test_every_setting_reaches_the_weights(easy: FeatureStore, change: str) -> None:
     brief = replace(Training.preset("avlib"), epochs=1, batch=32)
@@ -324,3 +332,53 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     save_file({"one": torch.ones(1)}, path)  # of another program
     with pytest.raises(ValueError, match=r"audio\.safetensors: cannot be read"):
         training.load_weights(path)
+
+
+def test_a_hook_that_does_nothing_changes_no_bit(easy: FeatureStore) -> None:
+    cut = splits.split(easy.rows, "actor", 0)
+    samples = loaders.to_device(easy, cut.train, "cpu")
+    settings, seen = replace(Training.preset("avlib"), epochs=2, batch=32), []
+    ends = []
+    for hook in (None, seen.append):
+        network = networks.seeded(networks.FusionNetwork, seed=0)
+        history = training.fit(network, samples, cut, settings, progress=False, between=hook)
+        ends.append((training.digest(network), history.to_dict("list")))
+    assert ends[0] == ends[1]
+    assert len(seen) == 2 * -(-len(cut.train) // 32)
+    assert [step.epoch for step in seen] == sorted(step.epoch for step in seen)
+    assert set(seen[0].losses) == set(seen[0].logits) == {"joint", "audio", "image"}
+
+
+def test_a_hook_stands_between_backward_and_the_step(easy: FeatureStore) -> None:
+    cut = splits.split(easy.rows, "actor", 0)
+    samples = loaders.to_device(easy, cut.train, "cpu")
+    network = networks.seeded(networks.FusionNetwork, seed=0)
+    before = training.digest(network)
+
+    def stop(step: training.Step) -> None:
+        assert training.digest(network) == before  # no step was made yet
+        for weight in step.network.parameters():
+            assert weight.grad is not None
+            weight.grad.zero_()
+
+    training.fit(network, samples, cut, BRIEF, progress=False, between=stop)
+    assert training.digest(network) == before
+
+
+def test_a_hook_and_a_checkpoint_exclude_each_other(easy: FeatureStore, tmp_path: Path) -> None:
+    cut = splits.split(easy.rows, "actor", 0)
+    samples = loaders.to_device(easy, cut.train, "cpu")
+    network = networks.seeded(networks.AudioNetwork, seed=0)
+    with pytest.raises(ValueError, match="keep: a checkpoint does not hold what `between`"):
+        training.fit(network, samples, cut, BRIEF, False, tmp_path, between=lambda step: None)
+
+
+def test_any_classifier_can_be_asked(easy: FeatureStore) -> None:
+    network, history = trained(easy)
+    cut = splits.split(easy.rows, "actor", 0)
+    samples = loaders.to_device(easy, cut.train, "cpu")
+    label = easy.rows["emotion"].to_numpy()[cut.validation] - 1
+    last = history[(history["epoch"] == 2) & (history["side"] == "validation")]
+    for name, row in last.set_index("classifier").iterrows():
+        logs = training.predict(network, samples, cut.validation, name)
+        assert row["accuracy"] == pytest.approx((logs.argmax(axis=1) == label).mean())

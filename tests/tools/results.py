@@ -26,7 +26,7 @@ from pathlib import Path
 import pandas as pd
 
 from avlib import files
-from avlib.evaluation import experiments
+from avlib.evaluation import dominance_table, experiments
 
 ROOT = Path(__file__).parents[2]
 MEASURED = ROOT / "tests" / "benchmarks" / "measured"
@@ -55,6 +55,13 @@ def rows_of(result: dict) -> list[dict[str, object]]:
         rows = [*result["rows"], *result["differences"]]
         names = {"low": "accuracy from", "high": "accuracy to", "uar": "UAR"}
         return [{names.get(k, k).replace("_", " "): v for k, v in row.items()} for row in rows]
+    if result.get("experiment") == "dominance":
+        # A table of cures is wide enough without these.
+        much = () if len(result["strengths"]) > 1 else ("lost with", "head of", "gradient of")
+        return [
+            {column: value for column, value in row.items() if not column.startswith(much)}
+            for row in dominance_table.table(result)
+        ]
     if "rows" in result and "runs" not in result:
         return result["rows"]
     if result.get("experiment") == "table1":
