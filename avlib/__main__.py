@@ -311,50 +311,59 @@ def predict(
     json: Json = None,
 ) -> int:
     """Say which emotion a voice shows, in any recording."""
-    from avlib.evaluation import listening
+    import pandas as pd
+
+    from avlib.evaluation import listening, timeline
     from avlib.evaluation import profile as profiles
 
     paths = listening.files_in(recordings)
-    for option_, out in (("--plot", plot), ("--annotate", annotate)):
-        if out is not None and len(paths) > 1:
-            raise ValueError(f"{option_} is for one recording; {len(paths)} were given")
-    for out in filter(None, (csv, plot, annotate)):
-        files.refuse_to_replace(out, paths)
+    _try_outputs(paths, json, profile=profile, csv=csv, plot=plot, annotate=annotate)
     known = profiles.load(profile) if profile else []
     heard, done = listening.predict(paths, same_speaker, weights, known)
-    if profile and done.found:
-        count = profiles.update(profile, done.found)
-        say(f"{profile}: {count} stretches of voice are known of this person")
     save(json, [each.as_json() for each in heard])
-    _write_out(heard, csv, plot, annotate)
-    own = len(known) + sum(map(len, done.found.values())) * same_speaker
-    say(listening.Recogniser.load(weights).worth(own))
     _tell(heard)
     for path, reason in done.failed.items():
         say(f"{path}: {reason}", file=sys.stderr)
-    return 130 if done.interrupted else int(bool(done.failed))
-
-
-def _write_out(heard: list, csv: Path | None, plot: Path | None, annotate: Path | None) -> None:
-    """Write the table, the picture and the film that `predict` was asked for."""
-    import pandas as pd
-
-    from avlib.evaluation import timeline
-
+    if done.interrupted:
+        rest = len(paths) - len(heard)
+        say(f"interrupted; {rest} of {len(paths)} recordings were not heard", file=sys.stderr)
+    if profile and done.found:
+        count = profiles.update(profile, done.found)
+        say(f"{profile}: {count} stretches of voice are known of this person")
     if csv is not None:
         rows = [{"file": each.file, "emotion": each.emotion} | each.probabilities for each in heard]
         files.save(csv, pd.DataFrame(rows).to_csv(index=False).encode())
-    for each in heard:
-        if plot is not None:
-            files.save(plot, timeline.draw(each).png)
-        if annotate is not None:
-            each.notes.append(timeline.annotate(each, annotate))
+    for each in heard if plot is not None else []:
+        files.save(plot, timeline.draw(each).png)
+    for each in heard if annotate is not None else []:
+        say(f"{annotate}: {timeline.annotate(each, annotate)}")
+    return 130 if done.interrupted else int(bool(done.failed))
+
+
+def _try_outputs(paths: list[Path], json: Path | None, **outputs: Path | None) -> None:
+    """See that what `predict` is asked to write can be written, before it hears anything."""
+    from avlib.features import video
+
+    asked = {name: path for name, path in (outputs | {"json": json}).items() if path is not None}
+    for name in {"plot", "annotate"} & set(asked):
+        if len(paths) > 1:
+            raise ValueError(f"--{name} is for one recording; {len(paths)} were given")
+    for name, path in asked.items():
+        twice = [other for other in asked if asked[other].resolve() == path.resolve()]
+        if len(twice) > 1:
+            raise ValueError(f"{path}: is named by --{' and --'.join(twice)}; name two files")
+        if name != "profile":
+            files.refuse_to_replace(path, paths)
+    if "annotate" in asked:
+        with video.opened(paths[0]):
+            pass
 
 
 def _tell(heard: list) -> None:
     """Print what was heard in each file, stretch by stretch where there are several."""
     from avlib.evaluation import listening
 
+    say(*dict.fromkeys(each.worth for each in heard))
     for each in heard:
         say(f"{each.file}: {each.sentence()}", *(f"  {note}" for note in each.notes))
         for part in each.segments if len(each.segments) > 1 else []:

@@ -77,7 +77,7 @@ def refuse_to_replace(path: Path, inputs: Iterable[Path] = ()) -> None:
             raise FileExistsError(f"{path}: is read by this command; name another file")
         if not _is_a_result(path):
             raise FileExistsError(
-                f"{path}: is there already and is no earlier result; name a new file, or a .json"
+                f"{path}: is there already and is no earlier result; name a new file"
             )
     folder = next(place for place in path.absolute().parents if place.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):

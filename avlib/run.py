@@ -230,7 +230,7 @@ def ladder(
     )
 
 
-@command(app, goes_on=True)
+@command(app)
 def robustness(
     data: Data = None,
     folds: Folds = "hicmae",

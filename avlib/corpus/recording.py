@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,6 +85,10 @@ def _damaged(path: Path, what: str) -> ValueError:
     return ValueError(f"{path}: {what}; get a whole copy of the file")
 
 
+def _cut_short(path: Path, found: float, promised: float) -> ValueError:
+    return _damaged(path, f"is cut short, {found:.2f} of {promised:.2f} s of sound are there")
+
+
 def _loudest(sound: np.ndarray) -> float:
     """How far the samples reach from zero; without a copy of them all, as `abs` would make."""
     return float(max(sound.max(), -sound.min()))
@@ -107,8 +110,13 @@ def _wav_blocks(path: Path) -> Iterator[Block]:
         with soundfile.SoundFile(path if os.name == "nt" else os.fsencode(path)) as file:
             _require_rate(path, file.samplerate)
             _require_whole(path)
-            for channels in file.blocks(BLOCK_S * file.samplerate, dtype="float32", always_2d=True):
-                yield channels, file.samplerate
+            rate, found = file.samplerate, 0
+            while len(part := file.read(BLOCK_S * rate, "float32", always_2d=True)):
+                found += len(part)
+                yield part, rate
+            # An mp3 or flac says how much it holds; a pipe's largest number says nothing.
+            if found + 0.1 * rate < file.frames < 2**62:
+                raise _cut_short(path, found / rate, file.frames / rate)
     except soundfile.SoundFileRuntimeError as error:
         said = getattr(error, "error_string", error)
         raise _damaged(path, f"cannot be read as sound ({said})") from error
@@ -142,7 +150,9 @@ def _film_blocks(path: Path) -> Iterator[Block]:
     try:
         with av.open(path, metadata_errors="replace") as film:
             if not film.streams.audio:
-                raise ValueError(f"{path}: has no sound track; use the clip's 01 mp4 or 03 wav")
+                raise ValueError(
+                    f"{path}: has no sound track; use one that has (of RAVDESS 01 or 03)"
+                )
             stream = film.streams.best("audio")
             _require_rate(path, stream.rate or 0)
             late, found, gathered, rate = starts_late(film), 0, [], stream.rate
@@ -159,21 +169,30 @@ def _film_blocks(path: Path) -> Iterator[Block]:
     except av.FFmpegError as error:
         raise _damaged(path, f"its sound cannot be decoded ({error.strerror})") from error
     if found / rate < promised - 0.1:
-        raise _damaged(
-            path, f"is cut short, {found / rate:.2f} of {promised:.2f} s of sound are there"
-        )
+        raise _cut_short(path, found / rate, promised)
     if gathered:
         yield np.concatenate(gathered), rate
 
 
 def _planar(film: av.container.InputContainer, stream: av.audio.AudioStream) -> Iterator[Block]:
-    """A film's sound as it is decoded, ``(samples, channels)`` float32, and its rate."""
+    """A film's sound as it is decoded, ``(samples, channels)`` float32, and its rate.
+
+    Some kinds of film say how long they last, and do not say it of the sound: of these all packets
+    are looked at, for the picture may be longer.
+    """
     import av
 
-    planar = av.AudioResampler(format="fltp")
-    for frame in chain(film.decode(stream), [None]):  # None asks for what is still held back
-        for block in planar.resample(frame):
-            yield block.to_ndarray().T, block.sample_rate
+    planar, last = av.AudioResampler(format="fltp"), 0.0
+    for packet in film.demux():
+        if packet.pts is not None:
+            last = max(last, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+        for frame in packet.decode() if packet.stream is stream else ():
+            for block in planar.resample(frame):
+                yield block.to_ndarray().T, block.sample_rate
+    for block in planar.resample(None):  # what is still held back
+        yield block.to_ndarray().T, block.sample_rate
+    if stream.duration is None and film.duration and last < film.duration / av.time_base - 0.5:
+        raise _cut_short(Path(film.name), last, film.duration / av.time_base)
 
 
 def starts_late(container: av.container.InputContainer) -> float:

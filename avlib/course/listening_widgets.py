@@ -57,15 +57,15 @@ def draw_spoilt(sound: np.ndarray, rate: int, kind: str, much: int, corpus: str)
         "telephone": (spoil.telephone, "by telephone"),
     }
     way, said = ways[kind]
-    there, here = sound, way(sound, rate, np.random.default_rng(0))
+    spoilt = way(sound, rate, np.random.default_rng(0))
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.2), width_ratios=[1, 1.3])
-    voice = functionals.analyse(*here)
+    voice = functionals.analyse(*spoilt)
     plots.heat(left, voice.mel, voice.seconds, "mel band", "power (dB)")
     left.set_title(f"what is heard, {said}")
     words = []
     judge, places = Recogniser.load(), np.arange(len(EMOTIONS))
     for shift, name, hatch, (one, its_rate) in (
-        (-0.2, "before", "", (there, rate)), (0.2, "spoilt", "//", here),
+        (-0.2, "before", "", (sound, rate)), (0.2, "spoilt", "//", spoilt),
     ):  # fmt: skip
         heard = judge.judge(name, listening.stretches(one, its_rate))
         shares = list(heard.probabilities.values())
@@ -74,7 +74,7 @@ def draw_spoilt(sound: np.ndarray, rate: int, kind: str, much: int, corpus: str)
     right.set(ylim=(0, 1), ylabel="probability")
     right.set_xticks(places, EMOTIONS, rotation=30)
     right.legend(frameon=False)
-    return Heard(Picture.of(figure, "; ".join(words) + ".", corpus), *here, f"The clip, {said}")
+    return Heard(Picture.of(figure, "; ".join(words) + ".", corpus), *spoilt, f"The clip, {said}")
 
 
 def spoil_probe(path: str | Path, corpus: str) -> Explorer:
@@ -137,7 +137,9 @@ def verdict(answers: Sequence[str], machine: Sequence[str], truth: Sequence[str]
                for each in (answers, machine))  # fmt: skip
     middle, low, high = paired(you, it)
     shown = "That is too few clips to say who hears better."
-    if low > 0:
+    if low == high:
+        shown = "Every clip says the same, and no interval can be drawn."
+    elif low > 0:
         shown = "You are shown to hear better."
     elif high < 0:
         shown = "It is shown to hear better."

@@ -16,7 +16,7 @@ import numpy as np
 from joblib import delayed
 from tqdm.auto import tqdm
 
-from avlib import workers
+from avlib import files, workers
 from avlib.corpus import recording
 from avlib.corpus.ravdess import EMOTIONS
 from avlib.corpus.recording import Block
@@ -29,7 +29,8 @@ PAUSE = 0.4  # s of silence, between which a longer recording is cut
 SHORTEST = 0.3  # s of sound; what is shorter is no sentence
 FRAMES = 100  # a second, in which pauses are sought
 STANDS_OUT = 0.4  # the probability from which on an emotion is named
-SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", *recording.FILMS)
+SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", *recording.FILMS)
+FEWEST = 2  # stretches of a speaker that are of use; by one alone nothing is gained
 INTERRUPTED = "interrupted; run it again for the rest"
 
 
@@ -44,13 +45,14 @@ class Stretch:
 
 
 @dataclass(frozen=True)
-class Heard:
-    """What is heard in one file."""
+class Judgement:
+    """What a recogniser makes of one file."""
 
     file: str
     probabilities: dict[str, float]  # of the whole, by emotion
     segments: list[dict[str, object]]  # ``start`` and ``end`` (s) and ``probabilities`` of each
     notes: list[str] = field(default_factory=list)  # what else is to be known, in sentences
+    worth: str = ""  # how often such a judgement is right, in one sentence
 
     @property
     def emotion(self) -> str:
@@ -114,15 +116,19 @@ def loudness(blocks: Iterable[Block]) -> np.ndarray:
 
 def _levels(blocks: Iterable[Block]) -> tuple[np.ndarray, float]:
     """As `loudness`, and how many seconds the recording has."""
-    found, rest, samples, rate = [], np.zeros(0, np.float32), 0, 1
+    found, rest, samples, rate, done = [], np.zeros(0, np.float32), 0, 1, 0
     for sound, rate in blocks:
+        begin, joined = samples - len(rest), np.concatenate([rest, sound])
         samples += len(sound)
-        joined, frame = np.concatenate([rest, sound]), max(1, rate // FRAMES)
-        whole = len(joined) // frame * frame
-        power = np.square(joined[:whole], dtype=np.float64).reshape(-1, frame).mean(axis=1)
-        found.append(10 * np.log10(power + 1e-10))
-        rest = joined[whole:]
-    return np.concatenate(found), samples / rate
+        # Hundredths of a second begin where they do, whole samples or not: hours must not drift.
+        edges = np.arange(done, samples * FRAMES // rate + 1) * rate // FRAMES - begin
+        done += len(edges) - 1
+        power = np.square(joined[: edges[-1]], dtype=np.float64)
+        if len(edges) > 1:
+            mean = np.add.reduceat(power, edges[:-1]) / np.diff(edges)
+            found.append(10 * np.log10(mean + 1e-10))
+        rest = joined[edges[-1] :]
+    return np.concatenate(found or [np.zeros(0)]), samples / rate
 
 
 def _sounding(level: np.ndarray) -> list[tuple[float, float]]:
@@ -190,25 +196,41 @@ class Recogniser:
         found: Sequence[Stretch],
         known: Sequence[Stretch] = (),
         notes: Sequence[str] = (),
-    ) -> Heard:
+    ) -> Judgement:
         """One judgement for each stretch, and one for all of them, weighted by how long they last.
 
-        `known` are stretches of the same speaker, of any emotion, by which they are normalised.
+        `known` are stretches of the same speaker, of any emotion, by which they are normalised. A
+        stretch has no part in what is known for its own judgement, as in the table of what that is
+        worth; and two are the fewest that are of use.
         """
-        logs = self.model.log_posteriors(self._rows(found), self._rows(known) if known else None)
+        rows, logs, fewest = self._rows(known), [], len(known)
+        place = {each.functionals.tobytes(): number for number, each in enumerate(known)}
+        for each in found:
+            own = place.get(each.functionals.tobytes())
+            others = rows if own is None else [np.delete(part, own, axis=0) for part in rows]
+            fewest = min(fewest, len(others[0]))
+            given = self._named(others) if len(others[0]) >= FEWEST else None
+            logs.append(self.model.log_posteriors(self._named(self._rows([each])), given)[0])
         whole = np.average(logs, axis=0, weights=[each.end - each.start for each in found])
         segments = [
-            {"start": each.start, "end": each.end, "probabilities": _named(own)}
+            {"start": each.start, "end": each.end, "probabilities": _by_emotion(own)}
             for each, own in zip(found, logs, strict=True)
         ]
-        return Heard(file, _named(whole), segments, list(notes))
+        worth = self.worth(fewest if fewest >= FEWEST else 0)
+        return Judgement(file, _by_emotion(whole), segments, list(notes), worth)
 
-    def _rows(self, stretches: Sequence[Stretch]) -> dict[str, np.ndarray]:
-        """What the model asks of each stretch, by modality; no face where none was seen."""
-        columns = recogniser.columns(self.header["functionals"])
-        rows = {"sound": np.array([each.functionals[columns] for each in stretches])}
-        seen = [each.face for each in stretches if each.face is not None]
-        return rows | {"face": np.array(seen)} if self.sees and seen else rows
+    def _rows(self, stretches: Sequence[Stretch]) -> list[np.ndarray]:
+        """What the model asks of each stretch: functionals and face, NaN where none was seen."""
+        columns, unseen = recogniser.columns(self.header["functionals"]), np.full(512, np.nan)
+        sound = [each.functionals[columns] for each in stretches]
+        face = [unseen if each.face is None else each.face for each in stretches]
+        return [np.array(sound).reshape(-1, len(columns)), np.array(face).reshape(-1, 512)]
+
+    def _named(self, rows: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+        """The same by modality, without the faces that were not seen."""
+        sound, face = rows
+        face = face[~np.isnan(face[:, 0])]
+        return {"sound": sound, "face": face} if self.sees and len(face) else {"sound": sound}
 
     def worth(self, known: int = 0) -> str:
         """How often it is right about people of whom it knows so many clips, in a sentence."""
@@ -229,7 +251,7 @@ class Recogniser:
         )
 
 
-def _named(logs: np.ndarray) -> dict[str, float]:
+def _by_emotion(logs: np.ndarray) -> dict[str, float]:
     """Probabilities by emotion; they sum to one."""
     shares = np.exp(logs - logs.max())
     return dict(zip(EMOTIONS, (shares / shares.sum()).tolist(), strict=True))
@@ -266,9 +288,8 @@ def listen(
             if found:
                 done.found[path], done.notes[path] = found, notes
     except KeyboardInterrupt:
-        rest = [path for path in paths if path not in done.found and path not in done.failed]
-        done.failed |= dict.fromkeys(rest, INTERRUPTED)
-    done.interrupted = INTERRUPTED in done.failed.values()
+        done.interrupted = True
+    done.interrupted = done.interrupted or INTERRUPTED in done.failed.values()
     return done
 
 
@@ -297,15 +318,15 @@ _SECONDS = "{desc}: {n} s of sound heard after {elapsed} s"
 
 def _with_faces(path: Path, found: Sequence[Stretch]) -> tuple[list[Stretch], list[str]]:
     """The stretches with the face that is seen in each; and what is to be said of that."""
-    if path.suffix.lower() not in recording.FILMS:
-        return list(found), ["no picture: the voice was judged alone"]
-    counts = faces.Counts()
-    seen = [
-        replace(each, face=ladder.seen(pairs).mean(axis=0) if len(pairs) else None)
-        for each, pairs in zip(
-            found, faces.pairs(path, [(s.start, s.end) for s in found], counts), strict=True
-        )
-    ]
+    counts, spans = faces.Counts(), [(each.start, each.end) for each in found]
+    try:
+        seen = [
+            replace(each, face=ladder.seen(pairs).mean(axis=0) if len(pairs) else None)
+            for each, pairs in zip(found, faces.pairs(path, spans, counts), strict=True)
+        ]
+    except ValueError as error:
+        why = str(error).removeprefix(f"{path}: ").partition(";")[0]
+        return list(found), [f"{why}: the voice was judged alone"]
     notes = [str(counts)]
     if any(each.face is None for each in seen):
         notes.append("a face was not seen in every stretch: the voice was judged alone")
@@ -319,7 +340,7 @@ def predict(
     known: Sequence[Stretch] = (),
     jobs: int | None = None,
     progress: bool = True,
-) -> tuple[list[Heard], Listened]:
+) -> tuple[list[Judgement], Listened]:
     """What a recogniser hears in each file, and what became of the files.
 
     The shipped one, or that of the file `weights`. With `same_speaker` all files are by one
@@ -333,8 +354,7 @@ def predict(
         known = [*known, *(each for found in done.found.values() for each in found)]
     heard = []
     for path, found in done.found.items():
-        judge = chosen if all(each.face is not None for each in found) else voice
-        judge = judge if chosen.sees else chosen
+        judge = chosen if not chosen.sees or all(s.face is not None for s in found) else voice
         heard.append(judge.judge(str(path), found, known, done.notes[path]))
     return heard, done
 
@@ -348,14 +368,24 @@ def files_in(paths: Iterable[Path]) -> list[Path]:
     for path in paths:
         if not path.exists():
             raise FileNotFoundError(f"{path}: is not there; name a sound file, a film or a folder")
-        inside = [p for p in sorted(path.rglob("*")) if p.suffix.lower() in SUFFIXES]
-        if path.is_dir() and not inside:
+        if not path.is_dir():
+            listed.append(path)
+            continue
+        inside = [
+            each
+            for each in files.below(path)
+            if each.suffix.lower() in SUFFIXES and not each.name.startswith(".")
+        ]
+        if not inside:
             raise ValueError(f"{path}: holds no sound file and no film ({', '.join(SUFFIXES)})")
-        listed += inside if path.is_dir() else [path]
-    return listed
+        listed += inside
+    once: dict[Path, Path] = {}
+    for path in listed:
+        once.setdefault(path.resolve(), path)
+    return list(once.values())
 
 
-def summary(heard: Sequence[Heard]) -> str:
+def summary(heard: Sequence[Judgement]) -> str:
     """In how many files each emotion stands out."""
     named = [each.emotion if each.stands_out else "none stands out" for each in heard]
     counts = ((name, named.count(name)) for name in (*EMOTIONS, "none stands out"))

@@ -36,15 +36,21 @@ def update(path: Path, found: Mapping[Path, Sequence[Stretch]]) -> int:
 
     A recording whose bytes are known already is not counted twice. Raises as `load`.
     """
+    names = {recording: _digest(recording) for recording in found}
     kept = _read(path)
     for recording, each in found.items():
-        name = hashlib.sha256(recording.read_bytes()).hexdigest()[:16]
         for stretch in each:
-            place = f"{name} at {stretch.start:.2f} s"
+            place = f"{names[recording]} at {stretch.start:.2f} s"
             kept["stretches"][place] = stretch.functionals.astype(float).tolist()
     kept["stretches"] = dict(list(kept["stretches"].items())[-MOST:])
     files.seal(path, kept)
     return len(kept["stretches"])
+
+
+def _digest(recording: Path) -> str:
+    """A name for a recording's bytes."""
+    with recording.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def _read(path: Path) -> dict[str, object]:
@@ -52,7 +58,10 @@ def _read(path: Path) -> dict[str, object]:
     if not path.exists():
         about = "functionals of one person's voice; no sound, no picture, no judgement"
         return {"avlib profile": about, "functionals": names, "stretches": {}}
-    kept = files.unseal(path, _FORM)
+    try:
+        kept = files.unseal(path, _FORM)
+    except files.DamagedError as error:
+        raise files.DamagedError(f"{error}; it is no profile: name another file") from error
     if kept["functionals"] != names:
         raise ValueError(
             f"{path}: was made by another release of avlib, which measured a voice otherwise; name "

@@ -59,8 +59,9 @@ def write(name: str, model: LateFusion, header: Mapping[str, object], folder: Pa
     """Write one recogniser, and the card of all that lie in the folder; return both paths."""
     path, about = folder / f"{name}.safetensors", folder / "MODEL_CARD.md"
     fusion.save(model, path, header)
-    there = [each for each in (folder / f"{known}.safetensors" for known in NAMES) if each.exists()]
-    files.save(about, card([fusion.load(each)[1] for each in there]).encode())
+    there = {known: folder / f"{known}.safetensors" for known in NAMES}
+    headers = {known: fusion.load(each)[1] for known, each in there.items() if each.exists()}
+    files.save(about, card(headers).encode())
     return [path, about]
 
 
@@ -89,7 +90,7 @@ def read(path: Path) -> tuple[LateFusion, dict[str, object]]:
     if not set(header.get("functionals", [""])) <= known:
         raise ValueError(
             f"{path}: was trained on other functionals than this avlib computes; train it again by "
-            "`python -m avlib run ladder --weights DIR`"
+            "`python -m avlib run ladder` or `run robustness`, with `--weights DIR`"
         )
     return model, header
 
@@ -100,34 +101,42 @@ def columns(names: Sequence[str]) -> list[int]:
     return [place[name] for name in names]
 
 
-def card(headers: list[Mapping[str, object]]) -> str:
-    """What is to be known of the recognisers before they are used, as Markdown."""
-    first = headers[0]
+WHAT = {
+    "voice": "a voice, as RAVDESS recorded it: shrinkage discriminants on {count} functionals "
+    "(`avlib.features.functionals`)",
+    "own-voice": "any voice: discriminants on {count} functionals, without those that follow the "
+    "recording's level, trained on every recording with noise, in a room and by telephone, too",
+    "voice-and-face": "voice and face: discriminants on {count} functionals, and others on the "
+    "face, fused late (`avlib.learning.fusion`)",
+}
+
+
+def card(headers: Mapping[str, Mapping[str, object]]) -> str:
+    """What is to be known of recognisers before they are used, as Markdown; headers by name."""
     parts = [
-        "# Model card: the recognisers that come with avlib",
-        "Written by `python -m avlib run ladder --weights DIR` and `python -m avlib run robustness "
-        "--weights DIR`. (The other networks in this folder were trained on the practice corpus, "
-        "which is drawn and synthetic.)",
-        f"**What they are.** `voice`: shrinkage discriminants on {len(first['functionals'])} "
-        "functionals of a voice (`avlib.features.functionals`). `own-voice`, for other "
-        "microphones: without those that follow the recording's level, and trained on every "
-        "recording with noise, in a room and by telephone, too. `voice-and-face`: all of them, and "
-        "others on 35 action units of a face, fused late (`avlib.learning.fusion`). Networks "
-        "beside them were tried and not shown to be better (RESULTS.md). Plain numbers as "
-        "safetensors, with a header in JSON; nothing is unpickled.",
-        f"**Trained on** {first['measured_on']}: {first['clips']} clips of "
-        f"{len(first['actors'])} actors. {first['licence']}",
+        "# Model card: the recognisers in this folder",
+        "Written by `python -m avlib run ladder --weights DIR` and `python -m avlib run "
+        "robustness --weights DIR`. Plain numbers as safetensors, with a header in JSON; nothing "
+        "is unpickled. Networks in their place were tried and not shown to be better (RESULTS.md). "
+        "(Those networks that come with avlib were trained on the practice corpus, which is drawn "
+        "and synthetic.)",
+        "\n".join(
+            f"- `{name}` hears {WHAT[name].format(count=len(each['functionals']))}. Trained on "
+            f"{each['measured_on']}: {each['clips']} clips of {len(each['actors'])} actors. "
+            f"{each['licence']}"
+            for name, each in headers.items()
+        ),
         "**How often they are right about people they never heard.** Measured on folds of four "
         "actors, by models that did not know them; intervals over actors, 95 %. *Known by* is how "
         "many unlabelled clips of the person set the normalisation.",
         _table(
             ["", "known by", "accuracy", "UAR", "calibration error"],
-            [_worth(row) for header in headers for row in header["rows"]],
+            [_worth(row) for header in headers.values() for row in header["rows"]],
         ),
         "Right by emotion (recall) and by actor, about strangers:",
         _table(
             ["", *EMOTIONS, "worst actor", "best actor"],
-            [_spread(header) for header in headers],
+            [_spread(header) for header in headers.values()],
         ),
         f"Listeners were right about {100 * ladder.LISTENERS:.1f} % of RAVDESS's clips from sound, "
         "neutral and calm counted as one.",

@@ -8,8 +8,10 @@ is shipped for any voice. Taught in notebooks/10-your-own-voice-and-face.ipynb.
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +22,7 @@ from threadpoolctl import threadpool_limits
 
 from avlib import files, workers
 from avlib.evaluation import ladder, metrics, recogniser, runner
-from avlib.features import audio, functionals
+from avlib.features import audio, functionals, spoil
 from avlib.features.recipe import Recipe
 from avlib.features.spoil import CONDITIONS
 from avlib.features.store import FeatureStore
@@ -47,10 +49,12 @@ def hear(
     the digest of their bytes. They are kept in the folder `keep`, for they take minutes.
     """
     names = [each.name for each in functionals.described()]
-    place = files.digest([recordings, names, list(CONDITIONS), Recipe.revision])[:16]
+    code = inspect.getsource(spoil)
+    place = files.digest([recordings, names, code, Recipe.revision])[:16]
     path = None if keep is None else keep / f"spoilt-{place}.safetensors"
-    if path is not None and path.is_file():
-        return load_weights(path)[0]["heard"].numpy()
+    if path is not None:
+        with suppress(FileNotFoundError, files.DamagedError):  # what is damaged is made again
+            return load_weights(path)[0]["heard"].numpy()
     tasks = [delayed(_spoilt)(path, number) for number, path in enumerate(clips["sound"])]
     found = workers.results(tasks, jobs, "spoiling", "clip", progress, ordered=True)
     heard = np.stack(list(found))
@@ -63,10 +67,10 @@ def _spoilt(path: Path, number: int) -> np.ndarray:
     """The functionals of one clip under every condition."""
     sound, rate = audio.load(path)
     found = []
-    for place, spoil in enumerate(CONDITIONS.values()):
+    for place, way in enumerate(CONDITIONS.values()):
         drawn = np.random.default_rng([number, place])
         try:
-            found.append(functionals.compute(*spoil(sound, rate, drawn)))
+            found.append(functionals.compute(*way(sound, rate, drawn)))
         except ValueError:
             found.append(np.full(len(functionals.described()), np.nan, np.float32))
     return np.stack(found)
@@ -86,7 +90,10 @@ def learn(
     clip, place = clip[found], place[found]
     with runner.on_one_thread(), threadpool_limits(1):
         return LateFusion().fit(
-            {"sound": heard[clip, place]}, emotion[clip], actor[clip] * len(CONDITIONS) + place
+            {"sound": heard[clip, place]},
+            emotion[clip],
+            actor[clip] * len(CONDITIONS) + place,
+            people=actor[clip],
         )
 
 
@@ -126,7 +133,7 @@ def run(
     return runner.circumstances("robustness", store) | {
         "folds": folds,
         "trained_with": TRAINED_WITH,
-        "rows": [row for condition in CONDITIONS for row in _rows(condition, pooled)],
+        "rows": [row for condition in CONDITIONS for row in _rows(condition, pooled, len(clips))],
         "known": [ladder.row(place, metrics.summarise(table)) for place, table in known.items()],
         "of": {STEP: ladder.shares_of(pooled["known", 0])},
     }
@@ -142,10 +149,9 @@ def _fold(
     found = {}
     for place, condition in enumerate(CONDITIONS):
         asked = heard[test, place]
-        refused = np.isnan(asked[:, 0])  # `predict` refuses it, too; here it counts as a guess
-        logs = np.full((len(asked), 8), -np.log(8))
-        logs[~refused] = model.log_posteriors({"sound": asked[~refused]})
-        found[way, condition] = ladder.table(clips[test], logs).assign(refused=refused)
+        voiced = ~np.isnan(asked[:, 0])  # `predict` refuses the others, too
+        logs = model.log_posteriors({"sound": asked[voiced]})
+        found[way, condition] = ladder.table(clips[test][voiced], logs)
     if way == list(WAYS)[-1]:
         clean = {"sound": heard[:, 0]}
         for known in (*ladder.CURVE, "neutral"):
@@ -153,13 +159,13 @@ def _fold(
     return found
 
 
-def _rows(condition: str, pooled: dict[tuple, pd.DataFrame]) -> list[dict[str, object]]:
+def _rows(condition: str, pooled: dict[tuple, pd.DataFrame], clips: int) -> list[dict[str, object]]:
     """What both ways come to under a condition, and the difference."""
     both = {way: pooled[way, condition] for way in WAYS}
     rows = [
         {"heard": condition, "trained on": way}
         | metrics.summarise(table)
-        | {"refused": int(table["refused"].sum())}
+        | {"refused": clips - len(table)}
         for way, table in both.items()
     ]
     name = "the second less the first"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -17,15 +18,16 @@ from tqdm.auto import tqdm
 from avlib.corpus import recording
 from avlib.corpus.ravdess import EMOTIONS
 from avlib.evaluation import plots
-from avlib.evaluation.listening import FRAMES, Heard, loudness
+from avlib.evaluation.listening import FRAMES, Judgement, loudness
 from avlib.evaluation.plots import Picture
 from avlib.features import faces, video
 
 LEAST_PIXELS = 480  # that an annotated film is wide at least, so that the words can be read
+AAC_RATE = 48_000  # Hz; more than that few players take
 _LABELLED = 12  # stretches, of which each is named in the picture; more would lie over each other
 
 
-def draw(heard: Heard, corpus: str | None = None) -> Picture:
+def draw(heard: Judgement, corpus: str | None = None) -> Picture:
     """The loudness of a recording, and under it the probabilities of each stretch of voice.
 
     Where there is silence, nothing is drawn. `corpus` as in `Picture.of`. Raises ValueError as
@@ -72,7 +74,7 @@ def _likeliest(probabilities: Mapping[str, float]) -> str:
     return f"{name} {probabilities[name]:.2f}"
 
 
-def annotate(heard: Heard, out: Path, progress: bool = True) -> str:
+def annotate(heard: Judgement, out: Path, progress: bool = True) -> str:
     """Write a film again, with the probabilities drawn under it, as mp4, whole or not at all.
 
     The sound is kept, frames stay when they were, a film on its side is turned upright, and a
@@ -80,68 +82,94 @@ def annotate(heard: Heard, out: Path, progress: bool = True) -> str:
     file has no picture or cannot be decoded, OSError if `out` cannot be written.
     """
     part = out.with_name(f".{out.name}.part.mp4")
+    out.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with video.opened(heard.file) as (film, picture), av.open(part, "w") as written:
-            counts = _write(film, picture, written, heard, progress)
+        with video.opened(heard.file) as (film, picture):
+            counts = _write(film, picture, _Film(part, out), heard, progress)
         os.replace(part, out)
     finally:
         part.unlink(missing_ok=True)
     return str(counts)
 
 
+class _Film:
+    """A film that is being written; whatever FFmpeg says against that names it."""
+
+    def __init__(self, part: Path, out: Path) -> None:
+        self.out = out
+        self.container = self._tried(av.open, part, "w")
+
+    def _tried(self, work: Callable[..., Any], *given: object) -> Any:
+        try:
+            return work(*given)
+        except av.FFmpegError as error:
+            raise OSError(error.errno, error.strerror, str(self.out)) from error
+
+    def add(self, stream: av.stream.Stream, frame: object) -> None:
+        """Encode a frame, or with None what is still held back, and write it."""
+        self._tried(lambda: self.container.mux(stream.encode(frame)))
+
+    def close(self) -> None:
+        """End the file."""
+        self._tried(self.container.close)
+
+
 def _write(
     film: av.container.InputContainer,
     picture: av.VideoStream,
-    written: av.container.OutputContainer,
-    heard: Heard,
+    written: _Film,
+    heard: Judgement,
     progress: bool,
 ) -> faces.Counts:
     sound = film.streams.best("audio")
-    shown = written.add_stream("libx264", rate=picture.average_rate or 30)
+    shown = written.container.add_stream("libx264", rate=picture.average_rate or 30)
     shown.pix_fmt, shown.options = "yuv420p", {"crf": "23", "preset": "veryfast"}
     shown.codec_context.time_base = picture.time_base
-    spoken = written.add_stream("aac", rate=sound.rate) if sound else None
-    panels, counts, begin, end = _Panels(heard), faces.Counts(), None, 0.0
+    rate = min(sound.rate, AAC_RATE) if sound else None
+    spoken = written.container.add_stream("aac", rate=rate) if sound else None
+    panels, counts, begin, last = _Panels(heard), faces.Counts(), None, None
     bar = tqdm(desc="writing the film", unit="s", disable=not progress, bar_format="{desc}: {n} s")
     streams = [stream for stream in (picture, sound) if stream is not None]
     with bar:
         for packet in film.demux(streams):
             for frame in packet.decode():
                 if packet.stream is not picture:
-                    written.mux(spoken.encode(frame))
+                    written.add(spoken, frame)
                     continue
                 begin = frame.time if begin is None else begin
-                drawn = _framed(video.upright(frame), counts)
+                drawn, last = _framed(video.upright(frame), counts, last)
                 whole = panels.under(drawn, frame.time - begin)
                 if not shown.codec_context.is_open:
                     shown.height, shown.width = whole.shape[:2]
                 made = av.VideoFrame.from_ndarray(whole, format="rgb24")
                 made.pts, made.time_base = frame.pts, frame.time_base
-                written.mux(shown.encode(made))
-                end = frame.time - begin
-                bar.update(round(end) - bar.n)
-        for stream in (shown, spoken):
-            written.mux(stream.encode(None) if stream else [])
+                written.add(shown, made)
+                bar.update(round(frame.time - begin) - bar.n)
+        for stream in filter(None, (shown, spoken)):
+            written.add(stream, None)
+        written.close()
     return counts
 
 
-def _framed(frame: np.ndarray, counts: faces.Counts) -> np.ndarray:
-    """A frame with the largest face framed in it, and the look counted."""
+def _framed(
+    frame: np.ndarray, counts: faces.Counts, last: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """A frame with the face framed in it that is followed, and where it is; the look is counted."""
     found = faces.find(frame)
-    counts.looks += 1
-    counts.without += len(found) == 0
-    counts.several += len(found) > 1
-    drawn = np.ascontiguousarray(frame)
-    for left, top, width, height in found[:1].round().astype(int).tolist():
-        corners = (left, top), (left + width, top + height)
-        cv2.rectangle(drawn, *corners, (230, 159, 0), max(1, frame.shape[0] // 240))
-    return drawn
+    counts.add(found)
+    drawn, box = np.ascontiguousarray(frame), faces.nearest(found, last)
+    if box is None:
+        return drawn, last
+    left, top, width, height = box.round().astype(int).tolist()
+    corners = (left, top), (left + width, top + height)
+    cv2.rectangle(drawn, *corners, (230, 159, 0), max(1, frame.shape[0] // 240))
+    return drawn, box
 
 
 class _Panels:
     """The bars under a film: those of the stretch that is heard, or empty ones in silence."""
 
-    def __init__(self, heard: Heard) -> None:
+    def __init__(self, heard: Judgement) -> None:
         self.heard, self.drawn = heard, {}
 
     def under(self, frame: np.ndarray, time: float) -> np.ndarray:

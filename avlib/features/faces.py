@@ -71,14 +71,18 @@ def follow(found: Iterable[np.ndarray]) -> np.ndarray:
     """
     places, last = [], None
     for boxes in found:
-        if len(boxes) == 0:
-            places.append(np.full(4, np.nan, np.float32))
-            continue
-        centres = boxes[:, :2] + boxes[:, 2:] / 2
-        nearest = 0 if last is None else np.linalg.norm(centres - last, axis=1).argmin()
-        places.append(boxes[nearest])
-        last = centres[nearest]
+        box = nearest(boxes, last)
+        places.append(np.full(4, np.nan, np.float32) if box is None else box)
+        last = last if box is None else box
     return _steadied(places)
+
+
+def nearest(boxes: np.ndarray, last: np.ndarray | None) -> np.ndarray | None:
+    """Of the faces in a frame the one nearest to where one was last seen; at first the largest."""
+    if len(boxes) == 0 or last is None:
+        return boxes[0] if len(boxes) else None
+    apart = boxes[:, :2] + boxes[:, 2:] / 2 - (last[:2] + last[2:] / 2)
+    return boxes[np.linalg.norm(apart, axis=1).argmin()]
 
 
 def _steadied(places: Sequence[np.ndarray]) -> np.ndarray:
@@ -117,8 +121,14 @@ class Counts:
     without: int = 0
     several: int = 0
 
+    def add(self, boxes: np.ndarray) -> None:
+        """Count one look, at which these faces were found."""
+        self.looks += 1
+        self.without += len(boxes) == 0
+        self.several += len(boxes) > 1
+
     def __str__(self) -> str:
-        more = f", more than one in {self.several} (the largest counts)" if self.several else ""
+        more = f", more than one in {self.several} (one is followed)" if self.several else ""
         return f"a face was seen in {self.looks - self.without} of {self.looks} looks{more}"
 
 
@@ -137,9 +147,8 @@ def pairs(
     for times in wanted:
         shown = [next(frames) for _ in times]
         found = [find(frame) for frame in shown]
-        counts.looks += len(found)
-        counts.without += sum(len(each) == 0 for each in found)
-        counts.several += sum(len(each) > 1 for each in found)
+        for boxes in found:
+            counts.add(boxes)
         squares = [
             None if np.isnan(box[0]) else crop(frame, box, size)
             for frame, box in zip(shown, follow(found), strict=True)

@@ -95,6 +95,8 @@ def analyse(sound: np.ndarray, rate: int) -> Voice:
 
     whole = audio.resample(sound, rate, RATE)
     start, end = trim(whole)
+    if end - start <= 3 * RATE / PITCH_FLOOR:  # Praat wants three swings of the lowest voice
+        raise ValueError(f"holds {(end - start) / RATE:.2f} s of sound, too little for a voice")
     sound = whole[start:end]
     praat = parselmouth.Sound(sound.astype(float), RATE)
     followed = praat.to_pitch_ac(HOP / RATE, PITCH_FLOOR, pitch_ceiling=PITCH_CEILING)

@@ -83,7 +83,8 @@ def mp3(sound: np.ndarray, rate: int, _: np.random.Generator) -> tuple[np.ndarra
     with av.open(written, "w", format="mp3") as file:
         stream = file.add_stream("libmp3lame", rate=16_000, layout="mono")
         stream.bit_rate = 32_000
-        pcm = np.round(audio.resample(sound, rate, 16_000) * 32767).astype(np.int16)[None]
+        pcm = np.clip(audio.resample(sound, rate, 16_000), -1, 1) * 32767
+        pcm = np.round(pcm).astype(np.int16)[None]
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(pcm), "s16", "mono")
         frame.sample_rate = 16_000
         file.mux(stream.encode(frame))

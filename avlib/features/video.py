@@ -77,7 +77,7 @@ def opened(path: str | Path) -> Iterator[tuple[av.container.InputContainer, av.V
         with av.open(path, metadata_errors="replace") as container:
             stream = container.streams.best("video")
             if stream is None:
-                raise ValueError(f"{path}: has no picture; use the clip's 01 or 02 mp4")
+                raise ValueError(f"{path}: has no picture; use a film (of RAVDESS 01 or 02)")
             if stream.codec_context is None:
                 raise ValueError(
                     f"{path}: its picture cannot be decoded (unknown codec); get a whole copy of "

@@ -45,10 +45,18 @@ class LateFusion:
         """What each opinion is formed on."""
         return dict(features)
 
-    def fit(self, features: Features, emotion: np.ndarray, speakers: np.ndarray) -> LateFusion:
+    def fit(
+        self,
+        features: Features,
+        emotion: np.ndarray,
+        speakers: np.ndarray,
+        people: np.ndarray | None = None,
+    ) -> LateFusion:
         """Learn from clips of training speakers: ``(clips, features)`` of each modality.
 
-        Raises ValueError if there are fewer than six speakers, or an emotion is missing.
+        `people` are held out together, where one of them is several speakers to the normalisation:
+        heard through several microphones, say. Raises ValueError if there are fewer than six
+        speakers, or an emotion is missing.
         """
         if len(np.unique(speakers)) < 6:
             raise ValueError("speakers: six are needed, or more, to choose and to learn on")
@@ -59,7 +67,7 @@ class LateFusion:
         self.chosen, self.models, self.held_out, self.truth = {}, {}, {}, emotion
         for name, clips in given.items():
             learner = self.learners.get(name, discriminant)
-            inner = list(_inner(clips, speakers))
+            inner = list(_inner(clips, speakers, speakers if people is None else people))
             for known in (False, True):  # a model for strangers, and one for speakers known
                 chosen = 0.0 if name in self.learners else _choose(inner, emotion, known)
                 learned = self.normalisations[name].of_training(clips, speakers, known)
@@ -170,10 +178,10 @@ class _Inner:
         return normalisation.transform(self.clips[rows])
 
 
-def _inner(clips: np.ndarray, speakers: np.ndarray) -> Iterator[_Inner]:
+def _inner(clips: np.ndarray, speakers: np.ndarray, people: np.ndarray) -> Iterator[_Inner]:
     """Training speakers in four groups by number, each held out in turn."""
-    for held_out in np.array_split(np.unique(speakers), INNER_FOLDS):
-        test = np.isin(speakers, held_out)
+    for held_out in np.array_split(np.unique(people), INNER_FOLDS):
+        test = np.isin(people, held_out)
         normalisation = SpeakerNormalisation().fit(clips[~test], speakers[~test])
         yield _Inner(clips, speakers, np.flatnonzero(~test), np.flatnonzero(test), normalisation)
 

@@ -77,7 +77,7 @@ def times(folder: Path, film: Path | None) -> list[dict[str, object]]:
 
 def _timed(name: str, path: Path, place: str | None) -> dict[str, object]:
     """The median of three; libraries are loaded before."""
-    listening.predict([path], progress=False) if place is None else None
+    listening.predict([path], progress=False)
     took = []
     for turn in range(3):
         begun = time.perf_counter()

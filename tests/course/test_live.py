@@ -97,7 +97,7 @@ def test_where_there_is_no_voice_no_probabilities_are_made_up(
 
 
 def test_doubt_is_said(monkeypatch: pytest.MonkeyPatch, spoken: pd.DataFrame) -> None:
-    even = listening.Heard("", dict.fromkeys(EMOTIONS, 1 / 8), [])
+    even = listening.Judgement("", dict.fromkeys(EMOTIONS, 1 / 8), [])
     monkeypatch.setattr(listening.Recogniser, "judge", lambda *_: even)
     said = live.judge(*audio.load(spoken.sound[0]))["said"]
     assert said.startswith("no emotion stands out (")

@@ -125,7 +125,7 @@ def shown(found: object) -> dict[str, float]:
     return dict(zip(EMOTIONS, shares, strict=True))
 
 
-def heard(path: Path) -> listening.Heard:
+def heard(path: Path) -> listening.Judgement:
     ((only,), _) = listening.predict([path], progress=False, jobs=1)
     return only
 

@@ -134,9 +134,65 @@ def test_a_table_is_written_and_a_missing_file_is_named(
     assert "not there.wav: is not there; name a sound file" in capsys.readouterr().err
 
 
+def test_a_stretch_has_no_part_in_what_is_known_for_it(spoken: list[Path]) -> None:
+    found = [listening.stretches(*audio.load(path)) for path in spoken]
+    judge, every = Recogniser.load(), [each for one in found for each in one]
+    others = [each for one in found[1:] for each in one]
+    assert judge.judge("a", found[0], every) == judge.judge("a", found[0], others)
+    assert judge.judge("a", found[0], every[:2]) == judge.judge("a", found[0])  # one is too few
+    assert "knew 2 clips" in judge.judge("a", found[0], every).worth
+
+
+def test_a_folder_is_searched_and_a_file_is_meant_once(spoken: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "x.wav").mkdir()
+    for name in ("x.wav/in.WAV", "._a.wav", "a.wav", "b.opus", "c.txt"):
+        shutil.copy(spoken[0], tmp_path / name)
+    found = listening.files_in([tmp_path, tmp_path / "a.wav", tmp_path / "x.wav" / ".." / "a.wav"])
+    assert [path.name for path in found] == ["a.wav", "b.opus", "in.WAV"]
+
+
+@pytest.mark.parametrize("rate", [8000, 11_025, 22_050, 44_100])
+def test_time_does_not_drift_at_any_rate(rate: int) -> None:
+    blocks = [(np.full(length, 0.1, np.float32), rate) for length in (rate, 7, 60 * rate + 3)]
+    level = listening.loudness(iter(blocks))
+    assert len(level) == sum(len(sound) for sound, _ in blocks) * 100 // rate
+    np.testing.assert_allclose(level, -20, atol=1e-4)
+
+
+def test_what_is_a_hundredth_of_a_sentence_is_refused_by_name(
+    spoken: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    sound, rate = audio.load(spoken[0])
+    loudest = np.abs(sound).argmax()
+    for milliseconds in (10, 30, 42):
+        cut = sound[loudest : loudest + milliseconds * rate // 1000]
+        soundfile.write(tmp_path / f"{milliseconds}.wav", cut, rate)
+    assert main(["predict", str(tmp_path), str(spoken[0])]) == 1
+    said = capsys.readouterr()
+    assert said.err.count("too little for a voice") == 3
+    assert str(spoken[0]) in said.out
+
+
+def test_outputs_that_cannot_be_are_refused_before_anything_is_heard(
+    spoken: list[Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    monkeypatch.setattr(listening, "predict", None)
+    one, sound = str(tmp_path / "a.json"), str(spoken[0])
+    for options, said in (
+        (["--profile", one, "--json", one], "is named by --profile and --json"),
+        (["--annotate", str(tmp_path / "a.mp4")], "has no picture"),
+        (["--profile", sound], "it is no profile: name another file"),
+    ):
+        assert main(["predict", sound, *options]) == 1
+        assert said in capsys.readouterr().err
+
+
 def test_doubt_is_said() -> None:
-    even = listening.Heard("a", dict.fromkeys(EMOTIONS, 1 / 8), [])
-    sure = listening.Heard("a", dict.fromkeys(EMOTIONS, 0.02) | {"sad": 0.86}, [])
+    even = listening.Judgement("a", dict.fromkeys(EMOTIONS, 1 / 8), [])
+    sure = listening.Judgement("a", dict.fromkeys(EMOTIONS, 0.02) | {"sad": 0.86}, [])
     assert even.sentence().startswith("no emotion stands out")
     assert sure.sentence().startswith("sad 0.86")
 
@@ -243,6 +299,10 @@ def test_one_trained_on_films_sees_faces(
     header = {
         "functionals": [each.name for each in functionals.described()],
         "recipe": {"visual": "pairs"},
+        "measured_on": "nothing",
+        "clips": 128,
+        "actors": [],
+        "rows": [{"speaker_clips": 0, "accuracy": 0.1, "low": 0.0, "high": 0.2}],
     }
     fusion.save(fusion.LateFusion().fit(given, emotion, actor), tmp_path / "a.safetensors", header)
     film = spoken[0].with_name(f"01{spoken[0].stem[2:]}.mp4")
@@ -250,7 +310,9 @@ def test_one_trained_on_films_sees_faces(
         [film, spoken[0]], weights=tmp_path / "a.safetensors", **QUIET
     )
     assert heard.notes == ["a face was seen in 12 of 12 looks"]
-    assert voice.notes == ["no picture: the voice was judged alone"]
+    assert voice.notes == ["has no picture: the voice was judged alone"]
+    assert "sound and picture" in heard.worth
+    assert "sound alone" in voice.worth
     assert voice.probabilities == listening.predict([spoken[0]], **QUIET)[0][0].probabilities
     assert heard.probabilities != voice.probabilities
     shipped = Path(fusion.__file__).parent / "trained" / "voice-and-face.safetensors"

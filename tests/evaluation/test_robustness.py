@@ -39,20 +39,20 @@ def test_clips_are_heard_under_every_condition_and_kept(
 
 @pytest.mark.slow
 def test_spoilt_training_helps_where_a_line_moves_the_voice(tmp_path: Path) -> None:
-    """Each condition moves all voices its own way; one is lost altogether."""
+    """Each condition moves all voices its own way; in one a third of the clips are no voice."""
     store, _ = stores(2.0)
     moved = np.random.default_rng(1).normal(0, 12, (len(CONDITIONS), store.voice.shape[1]))
     moved[0], names = 0, list(CONDITIONS)
     heard = (store.voice[:, None] + moved).astype(np.float32)
-    heard[:, names.index("noise 0 dB")] = np.nan
+    heard[::3, names.index("noise 0 dB")] = np.nan
     result = robustness.run(store, heard, 3, **QUIET)
     rows = pd.DataFrame(result["rows"]).set_index(["trained on", "heard"])["accuracy"]
     clean, spoilt = (rows[way] for way in robustness.WAYS)
     assert clean["clean"] > 0.5
     assert spoilt["telephone"] > clean["telephone"] + 0.2
-    assert spoilt["noise 0 dB"] == clean["noise 0 dB"] == pytest.approx(1 / 8)  # guesses
-    counts = pd.DataFrame(result["rows"]).query("heard == 'noise 0 dB'")["refused"].dropna()
-    assert set(counts) == {len(store.clips)}
+    lost = pd.DataFrame(result["rows"]).query("heard == 'noise 0 dB'").iloc[:2]
+    assert set(lost["refused"]) == {len(store.clips) // 3}
+    assert set(lost["clips"]) == {len(store.clips) - len(store.clips) // 3}
     assert {row["speaker_clips"] for row in result["known"]} >= {0, 5, "all", "neutral"}
 
     paths = robustness.ship(store, heard, result, tmp_path)

@@ -18,9 +18,9 @@ from avlib.features import audio, video
 SURE = dict.fromkeys(EMOTIONS, 0.02) | {"sad": 0.86}
 
 
-def heard(path: Path, *spans: tuple[float, float]) -> listening.Heard:
+def heard(path: Path, *spans: tuple[float, float]) -> listening.Judgement:
     segments = [{"start": a, "end": b, "probabilities": SURE} for a, b in spans]
-    return listening.Heard(str(path), SURE, segments)
+    return listening.Judgement(str(path), SURE, segments)
 
 
 @pytest.fixture(scope="module")

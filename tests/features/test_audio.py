@@ -5,6 +5,7 @@ import re
 import zipfile
 from pathlib import Path
 
+import av
 import librosa
 import numpy as np
 import pytest
@@ -157,6 +158,33 @@ def test_an_mp4_that_was_cut_short_is_refused(
     whole = path.read_bytes()
     path.write_bytes(whole[: int(share * len(whole))])
     assert "whole copy" in refused(path)
+
+
+@pytest.mark.parametrize("kind", ["mp3", "flac", "ogg", "mkv", "webm"])
+@pytest.mark.parametrize("seconds", [3, 150])
+def test_other_kinds_that_were_cut_short_are_refused_and_whole_ones_read(
+    tmp_path: Path, kind: str, seconds: int
+) -> None:
+    path, sound = tmp_path / f"a.{kind}", chirp(seconds, RATE)
+    if kind in ("mkv", "webm"):
+        write_sound(path, sound, "libopus" if kind == "webm" else "aac")
+    else:
+        soundfile.write(path, sound, RATE)
+    whole, rate = audio.load(path)
+    assert rate == RATE
+    assert len(whole) == pytest.approx(len(sound), abs=0.1 * RATE)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
+    with pytest.raises(ValueError, match=rf"a\.{kind}: (is cut short|cannot be read as sound)"):
+        audio.load(path)
+
+
+def write_sound(path: Path, sound: np.ndarray, codec: str) -> None:
+    with av.open(path, "w") as film:
+        stream = film.add_stream(codec, rate=RATE, layout="mono")
+        block = av.AudioFrame.from_ndarray(sound[None], format="fltp", layout="mono")
+        block.sample_rate = RATE
+        film.mux(stream.encode(block))
+        film.mux(stream.encode(None))
 
 
 def test_an_mp4_without_sound_is_refused(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ SQUARE = video.square
         (functionals, "SILENCE", 20.0),
         (functionals, "PITCH_FLOOR", 160.0),
         (video, "square", one_pixel_aside),
-        (video, "_upright", lambda frame: frame.to_ndarray(format="bgr24")),
+        (video, "upright", lambda frame: frame.to_ndarray(format="bgr24")),
     ],
 )
 def test_a_changed_filter_or_crop_is_seen(
