@@ -30,7 +30,12 @@ from avlib.evaluation import dominance_table, experiments
 
 ROOT = Path(__file__).parents[2]
 MEASURED = ROOT / "tests" / "benchmarks" / "measured"
-PLACES = {"DIR": "data", "FILE": "action_units", "FILM": "film"}  # in commands → options here
+PLACES = {
+    "DIR": "data",
+    "FILE": "action_units",
+    "FILM": "film",
+    "FILMS": "films",
+}  # in commands → options here
 
 
 @dataclass(frozen=True)
@@ -262,6 +267,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, help="recordings, DIR in the commands")
     parser.add_argument("--action-units", type=Path, help="a table of them, FILE in the commands")
     parser.add_argument("--film", type=Path, help="a real film, FILM in the commands")
+    parser.add_argument("--films", type=Path, help="a folder of them, FILMS in the commands")
     options = parser.parse_args(arguments)
     if unknown := [name for name in options.names if name not in known]:
         parser.error(f"there is no measurement {unknown[0]!r}; choose from {', '.join(known)}")
