@@ -51,7 +51,7 @@ def _answer(answer: object) -> None:
 @exercise("10.2")
 def _clips_needed(answer: object) -> None:
     rng = np.random.default_rng()
-    p, width = rng.uniform(0.2, 0.8), rng.uniform(0.15, 0.4)
+    p, width = rng.uniform(0.2, 0.8), rng.uniform(0.08, 0.16)
     found = number(call(answer, p, width), "the result")
     z, clips = 1.96, np.arange(1, 2001)
 
