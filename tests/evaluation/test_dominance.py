@@ -13,12 +13,13 @@ from media import store_of, table
 from avlib import practice
 from avlib.corpus import ravdess
 from avlib.evaluation import dominance, dominance_table, metrics
-from avlib.features import FeatureStore, Recipe, audio, build
+from avlib.features import FeatureStore, Recipe, audio, build, spoil
 from avlib.features.recipe import clip_mfcc
 from avlib.learning import loaders, splits
 from avlib.learning.training import Training
 
 BRIEF = Training(epochs=2, batch=32)
+NOISE = spoil.noise(10)
 QUIET = {"jobs": 1, "progress": False}
 
 
@@ -145,13 +146,13 @@ def test_noise_is_ten_decibels_under_the_recording(
     clips: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe, path = Recipe.preset("paper", "none"), clips["sound"].iloc[0]
-    plain, noisy, again = (clip_mfcc(path, recipe, noise_db=db) for db in (None, 10, 10))
+    plain, noisy, again = (clip_mfcc(path, recipe, each) for each in (None, NOISE, NOISE))
     assert np.array_equal(noisy, again)
     assert not np.allclose(plain, noisy, atol=1)
     heard = []
     monkeypatch.setattr(audio, "resample", lambda sound, *_: heard.append(sound) or sound)
-    for db in (None, 10):
-        clip_mfcc(path, recipe, noise_db=db)
+    for each in (None, NOISE):
+        clip_mfcc(path, recipe, each)
     power = [float(np.mean(np.square(each))) for each in (heard[0], heard[1] - heard[0])]
     assert 10 * np.log10(power[0] / power[1]) == pytest.approx(10, abs=0.1)
     assert len(heard[0]) == soundfile.info(path).frames
@@ -178,7 +179,7 @@ def test_noisy_sounds_are_asked_where_recordings_are_at_hand(
     split = splits.cuts(store.rows, "clip", 3, 0)[0]
     conditions = dict(dominance._conditions(noisy, samples, split, 0, 1.0))
     kept = np.unique(store.rows["clip_number"].iloc[train])
-    wanted = clip_mfcc(seen["sound"].iloc[5], recipe, 10)
+    wanted = clip_mfcc(seen["sound"].iloc[5], recipe, NOISE)
     wanted = (wanted - store.mfcc[kept].mean(axis=0)) / store.mfcc[kept].std(axis=0)
     np.testing.assert_allclose(conditions["noise at 10 dB"].mfcc[5], wanted, rtol=1e-3, atol=1e-3)
 
