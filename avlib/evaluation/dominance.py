@@ -1,6 +1,7 @@
 """Which modality decides, and what cures help: all of them on the same folds, side by side.
 
-`dominance_table` is what the runs come to. Of no lesson yet.
+`dominance_table` is what the runs come to.
+Taught in notebooks/07-which-modality-decides.ipynb.
 """
 
 import sys

@@ -210,6 +210,6 @@ def test_diagnostics_rank_worlds_by_the_strength_that_was_set() -> None:
 
 def test_accuracies_of_parts_are_by_clip(result: dict[str, object]) -> None:
     each = result["runs"][0]
-    pooled = dominance_table._pooled([each])
+    pooled = dominance_table.pooled_of([each])
     assert metrics.accuracy(pooled[""]) == each["sides"]["test"]["clip_accuracy"]
     assert metrics.predicted(pooled["neither"]).tolist() == each["asked"]["neither"]
