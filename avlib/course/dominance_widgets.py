@@ -11,7 +11,7 @@ import ipywidgets
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from IPython.display import display
+from IPython.display import DisplayHandle
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
@@ -22,7 +22,9 @@ from avlib.learning.dominance import MODALITIES, GradientLog
 from avlib.learning.training import Step
 
 __all__ = [
+    "SIDES",
     "Watch",
+    "compared",
     "cure_browser",
     "draw_cures",
     "draw_flow",
@@ -31,7 +33,7 @@ __all__ = [
     "flow_slider",
     "world_slider",
 ]
-SAID = {"joint": "joint", "audio": "sound", "image": "face"}
+SIDES = {"audio": "sound", "image": "face"}  # modality → what it is called
 _NOTHING = float(np.log(8))  # the loss of a classifier that gives all emotions the same probability
 
 
@@ -43,14 +45,14 @@ def draw_learning(log: pd.DataFrame, corpus: str) -> Picture:
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.4))
     last, said = log["epoch"].max(), []
     for name in MODALITIES:
-        style = plots.NETWORK_STYLES[name] | {"label": SAID[name], "markevery": 4}
+        style = plots.NETWORK_STYLES[name] | {"label": SIDES[name], "markevery": 4}
         left.plot(log["epoch"], log[f"pull {name}"], **style)
         pull = log[f"pull {name}"]
         said.append(
-            f"norm of the {SAID[name]} branch from {pull.iloc[0]:.2f} to {pull.iloc[-1]:.2f}"
+            f"norm of the {SIDES[name]} branch from {pull.iloc[0]:.2f} to {pull.iloc[-1]:.2f}"
         )
     for name in ("joint", *MODALITIES):
-        head = "joint" if name == "joint" else f"{SAID[name]}'s head"
+        head = "joint" if name == "joint" else f"{SIDES[name]}'s head"
         style = plots.NETWORK_STYLES[name] | {"label": head, "markevery": 4}
         right.plot(log["epoch"], log[f"loss {name}"], **style)
         said.append(f"loss of the {head} at the end {log[f'loss {name}'].iloc[-1]:.2f}")
@@ -82,7 +84,7 @@ class Watch(GradientLog):
         super().__init__()
         self.corpus, self.every = corpus, every
         self.losses: list[dict[str, float]] = []  # of each batch
-        self.shown = None
+        self.shown: DisplayHandle | None = None
         self.live = live
 
     def __call__(self, step: Step) -> None:
@@ -109,7 +111,8 @@ class Watch(GradientLog):
         """Draw what was seen so far, where it was drawn before."""
         picture = draw_learning(self.table, self.corpus)
         if self.shown is None:
-            self.shown = display(picture, display_id=True)
+            self.shown = DisplayHandle()
+            self.shown.display(picture)
         else:
             self.shown.update(picture)
 
@@ -157,7 +160,7 @@ def draw_flow(log: pd.DataFrame, cure: str, epoch: int, corpus: str) -> Picture:
                   ha="center", va="center", fontsize=10, color=colour)  # fmt: skip
         axes.text(4.85, 1.5 + 0.2 * sign, f"{joint:.2f}", ha="center", va="center", fontsize=10)
         said.append(
-            f"at the {SAID[name]} branch {joint:.2f} arrives from the joint loss and {own:.2f} "
+            f"at the {SIDES[name]} branch {joint:.2f} arrives from the joint loss and {own:.2f} "
             f"from its own head's{'' if taught else ', which is not used'}"
         )
     axes.set(xlim=(-0.2, 9.4), ylim=(-0.75, 3.75))
