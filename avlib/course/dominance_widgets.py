@@ -165,7 +165,7 @@ def draw_flow(log: pd.DataFrame, cure: str, epoch: int, corpus: str) -> Picture:
         )
     axes.set(xlim=(-0.2, 9.4), ylim=(-0.75, 3.75))
     axes.axis("off")
-    axes.set_title(f"cure: {cure} · epoch {epoch}", fontsize=11)
+    axes.set_title(f"cure: {cure} · epoch {epoch} · numbers: norms of gradients", fontsize=11)
     words = f"Arrows from losses back to branches, cure {cure}, epoch {epoch}: {'; '.join(said)}."
     return Picture.of(figure, words, corpus)
 

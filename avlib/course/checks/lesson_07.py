@@ -35,11 +35,11 @@ def _share_lost(answer: object) -> None:
 def _slow_down(answer: object) -> None:
     rng = np.random.default_rng()
     generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
-    rows = int(rng.integers(6, 12))
+    rows = int(rng.integers(8, 14))
     label = torch.randint(0, 8, (rows,), generator=generator)
     weak = 0.3 * torch.randn(rows, 8, generator=generator)
-    strong = torch.randn(rows, 8, generator=generator)
-    strong[torch.arange(rows), label] += 2 + torch.rand(rows, generator=generator)
+    strong = 0.5 * torch.randn(rows, 8, generator=generator)
+    strong[torch.arange(rows), label] += 1.2 + torch.rand(rows, generator=generator)
     alpha = float(rng.uniform(0.1, 0.4))
 
     def score(logits: torch.Tensor) -> float:
@@ -71,13 +71,13 @@ def _slow_down(answer: object) -> None:
     ]  # fmt: skip
     right = 1 - np.tanh(alpha * ratio)
     compare(found, right, mistakes, "ρ is the ratio of two sums, own over other, of the "
-            "probabilities at the true label; the result is 1 − tanh(α ρ).", 1e-4)  # fmt: skip
+            "probabilities at the true label; the result is 1 − tanh(α ρ).", 1e-5)  # fmt: skip
     weaker = number(call(answer, weak, strong, label, alpha), "the result")
     refuse(
-        abs(weaker - (1 - np.tanh(alpha / ratio))) < 1e-4,
+        abs(weaker - (1 - np.tanh(alpha / ratio))) < 1e-5,
         "where ρ is 1 or less, the branch is the weaker one, and keeps its gradient: 1.",
     )
-    compare(weaker, 1, [], "for the weaker branch, ρ ≤ 1, the coefficient is 1.", 1e-4)
+    compare(weaker, 1, [], "for the weaker branch, ρ ≤ 1, the coefficient is 1.", 1e-5)
 
 
 _HEADS = ("joint", "audio", "image")
