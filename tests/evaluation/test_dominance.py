@@ -16,6 +16,7 @@ from avlib.evaluation import dominance, dominance_table, metrics
 from avlib.features import FeatureStore, Recipe, audio, build, spoil
 from avlib.features.recipe import clip_mfcc
 from avlib.learning import loaders, splits
+from avlib.learning.cures import CURES
 from avlib.learning.training import Training
 
 BRIEF = Training(epochs=2, batch=32)
@@ -213,3 +214,18 @@ def test_accuracies_of_parts_are_by_clip(result: dict[str, object]) -> None:
     pooled = dominance_table.pooled_of([each])
     assert metrics.accuracy(pooled[""]) == each["sides"]["test"]["clip_accuracy"]
     assert metrics.predicted(pooled["neither"]).tolist() == each["asked"]["neither"]
+
+
+def test_what_comes_with_avlib_holds_every_cure_and_every_world() -> None:
+    kept = dominance_table.measured("cures")
+    for unit in ("clip", "actor"):
+        names = kept.loc[kept["split by"] == unit, "who"]
+        assert [name for name in names if " less " not in name] == list(CURES)
+    worlds = dominance_table.measured("worlds")
+    worlds = worlds[~worlds["who"].str.contains(" less ")]
+    assert worlds.groupby("who").size().to_dict() == dict.fromkeys(
+        ("none", "auxiliary", "late-same", "late"), 6
+    )
+    for each in (kept, worlds):
+        assert each[["accuracy", "accuracy from", "accuracy to"]].notna().all(axis=None)
+    assert Path(dominance_table.__file__).with_name("dominance.json").stat().st_size < 100_000
