@@ -247,7 +247,7 @@ def draw_world(worlds: pd.DataFrame, cure: str, strength: float, corpus: str) ->
         right.text(place, max(share, 0) + 0.02, f"{share:.2f}", ha="center")
     right.axhline(0, color="black", linewidth=0.8)
     right.set_xticks([0, 1], ["sound", "face"])
-    right.set(ylabel="conditional utilisation", ylim=(-0.25, 0.9))
+    right.set(ylabel="conditional utilisation", ylim=(-0.5, 0.9))
     words = (
         f"Cure {cure}, strength {strength:g}: right about strangers with {'; with '.join(said)}; "
         f"{'; '.join(alone)}. Conditional utilisation: sound {shares[0]:.2f}, face {shares[1]:.2f}."
@@ -261,10 +261,10 @@ def world_slider(worlds: pd.DataFrame, corpus: str) -> Explorer:
     names = [name for name in worlds["who"].unique() if " less " not in name]
     return Explorer(
         partial(draw_world, worlds, corpus=corpus),
-        "Turn the strength. Where does both together know less than a face network by itself? Then "
-        "try the other cures.",
+        "Turn the strength of the sound. Where are both together right less often than a face "
+        "network by itself? Then try the other cures.",
         cure=choice("cure", names),
-        strength=choice("strength of the sound", [(f"{each:g}", each) for each in strengths], 1.0),
+        strength=choice("strength", [(f"{each:g}", each) for each in strengths], 1.0),
     )
 
 
