@@ -4,7 +4,16 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    ["checks", "doctor", "lesson", "listening_widgets", "live", "voice_widgets", "widgets"],
+    [
+        "checks",
+        "doctor",
+        "dominance_widgets",
+        "lesson",
+        "listening_widgets",
+        "live",
+        "voice_widgets",
+        "widgets",
+    ],
     {
         "lesson": [
             "home",

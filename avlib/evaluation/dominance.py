@@ -1,6 +1,7 @@
 """Which modality decides, and what cures help: all of them on the same folds, side by side.
 
-`dominance_table` is what the runs come to. Of no lesson yet.
+`dominance_table` is what the runs come to.
+Taught in notebooks/07-which-modality-decides.ipynb.
 """
 
 import sys
@@ -18,7 +19,7 @@ from torch import nn
 from avlib import files, practice, workers
 from avlib.corpus.ravdess import ClipName
 from avlib.evaluation import metrics, runner
-from avlib.features import recipe
+from avlib.features import recipe, spoil
 from avlib.features.store import FeatureStore
 from avlib.learning import cures, dominance, loaders, networks, splits
 from avlib.learning.dominance import MODALITIES
@@ -43,17 +44,18 @@ class NoisyStore(FeatureStore):
 def with_noise(
     store: FeatureStore, clips: pd.DataFrame, folder: Path, progress: bool = True
 ) -> NoisyStore:
-    """Add white noise to the recordings, 10 dB under their power, and keep their MFCCs in `folder`.
+    """Add pink noise to the recordings, 10 dB under their power, and keep their MFCCs in `folder`.
 
     `clips` is the table that the store was built from.
     """
     sounds = clips.set_index("clip")["sound"].loc[store.clips["clip"]]
-    name = files.digest([store.header["recordings"], store.header["recipe"], NOISE_DB])[:16]
+    name = files.digest([store.header["recordings"], store.header["recipe"], "pink", NOISE_DB])[:16]
     path = folder / f"noise-{name}.safetensors"
     try:
         load_weights(path)
     except (FileNotFoundError, files.DamagedError):
-        tasks = [delayed(recipe.clip_mfcc)(sound, store.recipe, NOISE_DB) for sound in sounds]
+        noise = spoil.noise(NOISE_DB)
+        tasks = [delayed(recipe.clip_mfcc)(sound, store.recipe, noise) for sound in sounds]
         found = np.stack(list(workers.results(tasks, None, "noise", "clip", progress, True)))
         save_weights(path, {"mfcc": torch.from_numpy(found)}, {})
     return NoisyStore(store.folder, store.header, path)
@@ -78,7 +80,7 @@ class CureTrial(runner.Trial):
     strength: float = 1.0
     noise_db: float | None = None  # None where the store has no noise
 
-    code = (cures, dominance, recipe, sys.modules[__name__])
+    code = (cures, dominance, recipe, spoil, sys.modules[__name__])
 
     def given(self, samples: Samples) -> Samples:
         """See `weakened`."""

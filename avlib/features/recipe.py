@@ -13,6 +13,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from avlib.features import audio, functionals, video
+from avlib.features.spoil import Spoil
 
 
 @dataclass(frozen=True)
@@ -92,21 +93,20 @@ def clip_features(sound: Path, picture: Path | None, recipe: Recipe) -> dict[str
     return found
 
 
-def clip_mfcc(path: str | Path, recipe: Recipe, noise_db: float | None = None) -> np.ndarray:
+def clip_mfcc(path: str | Path, recipe: Recipe, spoil: Spoil | None = None) -> np.ndarray:
     """The MFCCs of one recording, a wav file or an mp4 file with sound, as a recipe asks.
 
     Returns float32: ``(coefficients,)`` for a mean, ``(coefficients, sequence_frames)`` for a
     sequence. Raises `ValueError` if the file cannot be read, or is shorter than the sequence or
     than one analysis window.
 
-    With `noise_db`, white noise is added first, so many dB under the recording's mean power; the
-    same file gets the same noise.
+    With `spoil`, one of `avlib.features.spoil`, the recording is spoilt first. What that draws at
+    random follows from the file's name: the same file is spoilt in the same way each time.
     """
     sound, rate = audio.load(path)
-    if noise_db is not None:
+    if spoil is not None:
         drawn = np.random.default_rng(zlib.crc32(Path(path).name.encode()))
-        level = np.sqrt(np.mean(np.square(sound))) * 10 ** (-noise_db / 20)
-        sound = sound + (level * drawn.standard_normal(len(sound))).astype(np.float32)
+        sound, rate = spoil(sound, rate, drawn)
     if len(sound) * recipe.sample_rate < recipe.analysis_window * rate:
         raise ValueError(
             f"{path}: lasts {len(sound) / rate:.4f} s, shorter than one analysis window; use a "

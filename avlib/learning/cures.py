@@ -4,7 +4,7 @@ A cure is a function ``(new, samples, split, settings)`` that returns a `Trained
 makes a network of a class that fits the samples. What it needs is one of three things: weights of
 the losses, another network class, or the hook of `fit` between ``backward`` and the step. What must
 be chosen is chosen on the validation side.
-Of no lesson yet.
+Taught in notebooks/07-which-modality-decides.ipynb.
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -2,7 +2,7 @@
 
 A modality is named by its classifier: ``audio`` (the sound) or ``image`` (the face). The networks
 are fusion networks: they have `vectors`, a head on each branch and a joint classifier.
-Of no lesson yet.
+Taught in notebooks/07-which-modality-decides.ipynb.
 """
 
 from collections.abc import Mapping

@@ -238,6 +238,73 @@ def by_actor(mfcc, actor):  # into a copy
         own = mfcc[actor == one]
         mfcc[actor == one] = (own - own.mean(axis=0)) / own.std(axis=0)
     return mfcc
+# 7.1
+def share_lost(both, without):  # Divide by `both`
+    return both - without
+def share_lost(both, without):  # not by the one without
+    return (both - without) / without
+def share_lost(both, without):  # sign is turned
+    return (without - both) / both
+def share_lost(both, without):  # share that \*stays\*
+    return without / both
+def share_lost(both, without):  # per cent
+    return 100 * (both - without) / both
+def share_lost(both, without):  # Leave the sign
+    return abs(both - without) / both
+def share_lost(both, without):  # Leave the sign
+    return max(both - without, 0) / both
+# 7.2
+def slow_down(own, other, label, alpha):  # 1 \*minus\* that
+    s = [x.softmax(dim=1)[range(len(label)), label].sum() for x in (own, other)]
+    return np.tanh(alpha * float(s[0] / s[1])) if s[0] > s[1] else 1.0
+def slow_down(own, other, label, alpha):  # keeps its gradient
+    s = [x.softmax(dim=1)[range(len(label)), label].sum() for x in (own, other)]
+    return 1 - np.tanh(alpha * float(s[0] / s[1]))
+def slow_down(own, other, label, alpha):  # should be slowed down
+    s = [x.softmax(dim=1)[range(len(label)), label].sum() for x in (own, other)]
+    return 1 - np.tanh(alpha * float(s[0] / s[1])) if s[0] < s[1] else 1.0
+def slow_down(own, other, label, alpha):  # those are logits
+    s = [x[range(len(label)), label].sum() for x in (own, other)]
+    return 1 - np.tanh(alpha * float(s[0] / s[1]))
+def slow_down(own, other, label, alpha):  # wrong dimension
+    s = [x.softmax(dim=0)[range(len(label)), label].sum() for x in (own, other)]
+    return 1 - np.tanh(alpha * float(s[0] / s[1])) if s[0] > s[1] else 1.0
+def slow_down(own, other, label, alpha):  # whatever was predicted
+    s = [x.softmax(dim=1).amax(dim=1).sum() for x in (own, other)]
+    return 1 - np.tanh(alpha * float(s[0] / s[1])) if s[0] > s[1] else 1.0
+def slow_down(own, other, label, alpha):  # always 1
+    s = [x.softmax(dim=1).sum() for x in (own, other)]
+    return 1 - np.tanh(alpha * float(s[0] / s[1]))
+def slow_down(own, other, label, alpha):  # where is α
+    s = [x.softmax(dim=1)[range(len(label)), label].sum() for x in (own, other)]
+    return 1 - np.tanh(float(s[0] / s[1])) if s[0] > s[1] else 1.0
+# 7.3
+def blend(before, after):  # absolute value of G
+    w = {n: abs(before[n][1] - after[n][1]) / ((after[n][1] - after[n][0])
+         - (before[n][1] - before[n][0])) ** 2 for n in before}
+    return {n: each / sum(w.values()) for n, each in w.items()}
+def blend(before, after):  # negative weight
+    w = {n: (before[n][1] - after[n][1]) / ((after[n][1] - after[n][0])
+         - (before[n][1] - before[n][0])) ** 2 for n in before}
+    return {n: each / sum(w.values()) for n, each in w.items()}
+def blend(before, after):  # do not sum to 1
+    return {n: max(before[n][1] - after[n][1], 0) / ((after[n][1] - after[n][0])
+            - (before[n][1] - before[n][0])) ** 2 for n in before}
+def blend(before, after):  # is squared
+    w = {n: max(before[n][1] - after[n][1], 0) / ((after[n][1] - after[n][0])
+         - (before[n][1] - before[n][0])) for n in before}
+    return {n: each / sum(w.values()) for n, each in w.items()}
+def blend(before, after):  # after less before
+    w = {n: max(before[n][1] - after[n][1], 0) / (after[n][1] - after[n][0]) ** 2 for n in before}
+    return {n: each / sum(w.values()) for n, each in w.items()}
+def blend(before, after):  # not the training
+    w = {n: max(before[n][0] - after[n][0], 0) / ((after[n][1] - after[n][0])
+         - (before[n][1] - before[n][0])) ** 2 for n in before}
+    return {n: each / sum(w.values()) for n, each in w.items()}
+def blend(before, after):  # a dict is asked for
+    return [1 / 3, 1 / 3, 1 / 3]
+def blend(before, after):  # keys should be the names
+    return {0: 0.5, 1: 0.5, 2: 0.0}
 # 9.1
 def sounding(level):  # full scale
     frames = np.flatnonzero(level > -40)
@@ -551,8 +618,8 @@ def test_a_judge_of_ours_that_fails_says_so(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("AVLIB_DEBUG", "1")
     with pytest.raises(ZeroDivisionError):
         checks.judge("9.9", 1)
-    with pytest.raises(KeyError, match=r"no exercise '7\.1'"):
-        checks.judge("7.1", 1)
+    with pytest.raises(KeyError, match=r"no exercise '8\.1'"):
+        checks.judge("8.1", 1)
 
 
 def test_an_answer_works_on_copies() -> None:

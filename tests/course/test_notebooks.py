@@ -60,7 +60,7 @@ def python_cells(notebook: Path) -> list[str]:
 
 
 def test_the_lessons_are_there() -> None:
-    there = [f"{n:02d}" for n in (*range(7), 9, 10)]
+    there = [f"{n:02d}" for n in (*range(8), 9, 10)]
     assert [notebook.name[:2] for notebook in NOTEBOOKS] == there
 
 
@@ -237,7 +237,13 @@ def test_a_module_is_used_in_the_lesson_that_its_head_names(module: str, noteboo
 
 
 @pytest.mark.parametrize(
-    "module", ["evaluation/plots.py", "course/widgets.py", "course/voice_widgets.py"]
+    "module",
+    [
+        "evaluation/plots.py",
+        "course/widgets.py",
+        "course/dominance_widgets.py",
+        "course/voice_widgets.py",
+    ],
 )
 def test_what_avlib_draws_has_colours_that_all_eyes_tell_apart(module: str) -> None:
     assert colours((PACKAGE / module).read_text(encoding="utf-8")) <= COLOURS

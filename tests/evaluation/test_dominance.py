@@ -13,12 +13,14 @@ from media import store_of, table
 from avlib import practice
 from avlib.corpus import ravdess
 from avlib.evaluation import dominance, dominance_table, metrics
-from avlib.features import FeatureStore, Recipe, audio, build
+from avlib.features import FeatureStore, Recipe, audio, build, spoil
 from avlib.features.recipe import clip_mfcc
 from avlib.learning import loaders, splits
+from avlib.learning.cures import CURES
 from avlib.learning.training import Training
 
 BRIEF = Training(epochs=2, batch=32)
+NOISE = spoil.noise(10)
 QUIET = {"jobs": 1, "progress": False}
 
 
@@ -145,13 +147,13 @@ def test_noise_is_ten_decibels_under_the_recording(
     clips: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe, path = Recipe.preset("paper", "none"), clips["sound"].iloc[0]
-    plain, noisy, again = (clip_mfcc(path, recipe, noise_db=db) for db in (None, 10, 10))
+    plain, noisy, again = (clip_mfcc(path, recipe, each) for each in (None, NOISE, NOISE))
     assert np.array_equal(noisy, again)
     assert not np.allclose(plain, noisy, atol=1)
     heard = []
     monkeypatch.setattr(audio, "resample", lambda sound, *_: heard.append(sound) or sound)
-    for db in (None, 10):
-        clip_mfcc(path, recipe, noise_db=db)
+    for each in (None, NOISE):
+        clip_mfcc(path, recipe, each)
     power = [float(np.mean(np.square(each))) for each in (heard[0], heard[1] - heard[0])]
     assert 10 * np.log10(power[0] / power[1]) == pytest.approx(10, abs=0.1)
     assert len(heard[0]) == soundfile.info(path).frames
@@ -178,7 +180,7 @@ def test_noisy_sounds_are_asked_where_recordings_are_at_hand(
     split = splits.cuts(store.rows, "clip", 3, 0)[0]
     conditions = dict(dominance._conditions(noisy, samples, split, 0, 1.0))
     kept = np.unique(store.rows["clip_number"].iloc[train])
-    wanted = clip_mfcc(seen["sound"].iloc[5], recipe, 10)
+    wanted = clip_mfcc(seen["sound"].iloc[5], recipe, NOISE)
     wanted = (wanted - store.mfcc[kept].mean(axis=0)) / store.mfcc[kept].std(axis=0)
     np.testing.assert_allclose(conditions["noise at 10 dB"].mfcc[5], wanted, rtol=1e-3, atol=1e-3)
 
@@ -209,6 +211,21 @@ def test_diagnostics_rank_worlds_by_the_strength_that_was_set() -> None:
 
 def test_accuracies_of_parts_are_by_clip(result: dict[str, object]) -> None:
     each = result["runs"][0]
-    pooled = dominance_table._pooled([each])
+    pooled = dominance_table.pooled_of([each])
     assert metrics.accuracy(pooled[""]) == each["sides"]["test"]["clip_accuracy"]
     assert metrics.predicted(pooled["neither"]).tolist() == each["asked"]["neither"]
+
+
+def test_what_comes_with_avlib_holds_every_cure_and_every_world() -> None:
+    kept = dominance_table.measured("cures")
+    for unit in ("clip", "actor"):
+        names = kept.loc[kept["split by"] == unit, "who"]
+        assert [name for name in names if " less " not in name] == list(CURES)
+    worlds = dominance_table.measured("worlds")
+    worlds = worlds[~worlds["who"].str.contains(" less ")]
+    assert worlds.groupby("who").size().to_dict() == dict.fromkeys(
+        ("none", "auxiliary", "late-same", "late"), 6
+    )
+    for each in (kept, worlds):
+        assert each[["accuracy", "accuracy from", "accuracy to"]].notna().all(axis=None)
+    assert Path(dominance_table.__file__).with_name("dominance.json").stat().st_size < 100_000

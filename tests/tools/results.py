@@ -4,7 +4,7 @@
 these measurements (all of them without a name) and keeps what they come to under
 ``tests/benchmarks/measured``, with the commit, the machine and the date.
 ``python tests/tools/results.py write`` prints all that is kept into RESULTS.md and README.md, and
-the rows of `ladder` and `robustness` beside these modules of avlib.
+the rows of `ladder`, `robustness` and `dominance` beside these modules of avlib.
 Nobody types a number.
 """
 
@@ -223,6 +223,24 @@ def robust() -> str:
     return json.dumps(told, indent=1, ensure_ascii=False) + "\n"
 
 
+_NOT_DRAWN = ("UAR", "noise at", "face black", "gradient of", "overfitting", "lost with")
+
+
+def dominance() -> str:
+    """What lesson 07 draws of `dominance` and `dominance-worlds`."""
+    told = {}
+    for part, name in (("cures", "dominance"), ("worlds", "dominance-worlds")):
+        kept = json.loads((MEASURED / f"{name}.json").read_text("utf-8"))
+        rows = [
+            {column: value for column, value in row.items() if not column.startswith(_NOT_DRAWN)}
+            for row in kept["rows"]
+            if not row["who"].startswith("ρ")
+        ]
+        told[part] = {key: kept[key] for key in ("measured_on", "commands", "commit", "date")}
+        told[part]["rows"] = rows
+    return json.dumps(told, indent=1, ensure_ascii=False) + "\n"
+
+
 def shipped() -> str:
     """The ladder's rows for lesson 09, which a learner has without this repository."""
     kept = json.loads((MEASURED / "ladder.json").read_text("utf-8"))
@@ -237,7 +255,7 @@ def shipped() -> str:
 
 
 def written() -> dict[Path, str]:
-    """RESULTS.md, README.md and what lesson 09 prints, as they follow from what is kept."""
+    """RESULTS.md, README.md and what lessons draw, as they follow from what is kept."""
     head = (
         "# What was measured\n\nWritten by `python tests/tools/results.py write` from "
         "[tests/benchmarks/measured](tests/benchmarks/measured); nobody types a number. DIR is a "
@@ -251,6 +269,7 @@ def written() -> dict[Path, str]:
     marked = re.compile(r"(<!-- results -->\n).*?(\n<!-- end -->)", re.DOTALL)
     return {
         ROOT / "RESULTS.md": "\n\n".join([head, *sections]) + "\n",
+        ROOT / "avlib" / "evaluation" / "dominance.json": dominance(),
         ROOT / "avlib" / "evaluation" / "ladder.json": shipped(),
         ROOT / "avlib" / "evaluation" / "robustness.json": robust(),
         ROOT / "README.md": marked.sub(lambda at: at[1] + readme_table() + at[2], readme),
