@@ -83,7 +83,7 @@ class Chumachenko(nn.Module):
         self.both = nn.Linear(256, CLASSES)
 
     def steps(self, image: Tensor) -> Tensor:
-        """A vector for each frame of a pair, ``(batch, 128, 2)``; of action units, twice the same."""
+        """A vector for each frame of a pair, ``(batch, 128, 2)``; of action units, one twice."""
         if image.ndim == 2:
             return self.frame(image).unsqueeze(2).expand(-1, -1, 2)
         two = frames(image)
@@ -98,9 +98,10 @@ class Chumachenko(nn.Module):
         other is zeros, as in the paper.
         """
         if present is not None:
-            there = [each.view(-1, *[1] * (of.ndim - 1))
-                     for each, of in zip(present.unbind(1), (mfcc, image), strict=True)]  # fmt: skip
-            mfcc, image = mfcc * there[0], image * there[1]
+            mfcc, image = (
+                given * there.view(-1, *[1] * (given.ndim - 1))
+                for given, there in zip((mfcc, image), present.unbind(1), strict=True)
+            )
         heard = self.sound_first(mfcc.unsqueeze(1) if mfcc.ndim == 2 else mfcc)
         seen = self.face_first(self.steps(image))
         of_face, of_sound = self.of_face(heard, seen), self.of_sound(seen, heard)

@@ -24,7 +24,7 @@ from avlib.learning.loaders import Samples
 from avlib.learning.networks import PAIR_SHAPE, VectorMLP
 from avlib.learning.splits import Split
 from avlib.learning.systems import parts
-from avlib.learning.systems.parts import Apart, block, frames
+from avlib.learning.systems.parts import Apart, block, eighths, frames
 
 REDUCTIONS = {
     "PCA": lambda: [PCA(0.95, svd_solver="full")],  # 95 % of the variance: our decision
@@ -37,6 +37,9 @@ CLASSIFIERS = {  # scikit-learn's settings, which are our decision
     "logistic regression": lambda: LogisticRegression(max_iter=2000),
     "naive Bayes": GaussianNB,
 }
+
+# Channels in, channels out and convolutions of each block.
+VGG = ((1, 8, 2), (8, 16, 2), (16, 32, 3), (32, 64, 3), (64, 64, 3))
 
 
 def census(grey: Tensor) -> Tensor:
@@ -104,7 +107,6 @@ class CornejoPedrini(Apart):
         self, mfcc_shape: tuple[int, ...] = (40,), image_shape: tuple[int, ...] = PAIR_SHAPE
     ) -> None:
         super().__init__()
-        height, width = mfcc_shape[0], (*mfcc_shape, 1)[1]
         self.sound = nn.Sequential(
             block(1, 24, kernel=5),
             block(24, 64, kernel=5),
@@ -112,7 +114,7 @@ class CornejoPedrini(Apart):
             block(96, 96, pool=None),
             block(96, 64),
             nn.Flatten(),
-            nn.Linear(64 * -(-height // 8) * -(-width // 8), self.dimension),
+            nn.Linear(64 * eighths(mfcc_shape), self.dimension),
             nn.ReLU(),
         )
         if len(image_shape) == 1:
@@ -121,11 +123,7 @@ class CornejoPedrini(Apart):
         side = -(-image_shape[0] // 32)
         self.face = nn.Sequential(
             CensusPair(),
-            block(1, 8, 2),
-            block(8, 16, 2),
-            block(16, 32, 3),
-            block(32, 64, 3),
-            block(64, 64, 3),
+            *(block(*sizes) for sizes in VGG),
             nn.Flatten(),
             nn.Linear(64 * side * 2 * side, self.dimension),
             nn.ReLU(),
@@ -144,14 +142,11 @@ class Reduced:
 
     def fit(self, network: Apart, samples: Samples, split: Split) -> Reduced:
         """Learn from the training rows."""
-        self.machine.fit(self._joined(network, samples, split.train),
-                         parts.labels(samples, split.train))  # fmt: skip
+        given = np.concatenate(parts.vectors(network, samples, split.train), axis=1)
+        self.machine.fit(given, parts.labels(samples, split.train))
         return self
 
     def log_posteriors(self, network: Apart, samples: Samples, rows: np.ndarray) -> np.ndarray:
         """The log-probability of each emotion, ``(rows, 8)``."""
-        return parts.log_posteriors(self.machine, self._joined(network, samples, rows))
-
-    @staticmethod
-    def _joined(network: Apart, samples: Samples, rows: np.ndarray) -> np.ndarray:
-        return np.concatenate(parts.vectors(network, samples, rows), axis=1)
+        given = np.concatenate(parts.vectors(network, samples, rows), axis=1)
+        return parts.log_posteriors(self.machine, given)

@@ -98,6 +98,34 @@ class FrameCNN(nn.Sequential):
         )
 
 
+class SoundCNN(nn.Sequential):
+    """A small CNN for MFCCs as an image, where a paper does not tell its own.
+
+    >>> SoundCNN((40, 125))(torch.zeros(2, 1, 40, 125)).shape
+    torch.Size([2, 128])
+    """
+
+    def __init__(self, mfcc_shape: tuple[int, ...] = (40,)) -> None:
+        super().__init__(
+            block(1, 16),
+            block(16, 32),
+            block(32, 64),
+            nn.Flatten(),
+            nn.Linear(64 * eighths(mfcc_shape), 128),
+            nn.ReLU(),
+        )
+
+
+def eighths(mfcc_shape: tuple[int, ...]) -> int:
+    """How many pixels three pools of 2 leave of MFCCs as an image.
+
+    >>> eighths((40,)), eighths((40, 125))
+    (5, 80)
+    """
+    height, width = (*mfcc_shape, 1)[:2]
+    return -(-height // 8) * -(-width // 8)
+
+
 class Apart(nn.Module):
     """Two branches, each trained by its own classifier alone; they meet when both have decided.
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from avlib.learning.networks import CLASSES, PAIR_SHAPE, VectorMLP
-from avlib.learning.systems.parts import FrameCNN, as_image, block, frames
+from avlib.learning.systems.parts import FrameCNN, SoundCNN, as_image, frames
 
 
 class FrameSequence(nn.Module):
@@ -59,15 +59,7 @@ class Ristea(nn.Module):
         self, mfcc_shape: tuple[int, ...] = (40,), image_shape: tuple[int, ...] = PAIR_SHAPE
     ) -> None:
         super().__init__()
-        height, width = mfcc_shape[0], (*mfcc_shape, 1)[1]
-        self.sound = nn.Sequential(
-            block(1, 16),
-            block(16, 32),
-            block(32, 64),
-            nn.Flatten(),
-            nn.Linear(64 * -(-height // 8) * -(-width // 8), 128),
-            nn.ReLU(),
-        )
+        self.sound = SoundCNN(mfcc_shape)
         pictured = len(image_shape) == 3
         self.face = FrameSequence(image_shape[0]) if pictured else VectorMLP(*image_shape)
         self.both = nn.Sequential(nn.Linear(256, 128), nn.ReLU(), nn.Linear(128, CLASSES))

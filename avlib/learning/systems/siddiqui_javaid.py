@@ -16,7 +16,7 @@ from avlib.learning.loaders import Samples
 from avlib.learning.networks import PAIR_SHAPE, VectorMLP
 from avlib.learning.splits import Split
 from avlib.learning.systems import parts
-from avlib.learning.systems.parts import Apart, FrameCNN, block, frames
+from avlib.learning.systems.parts import Apart, FrameCNN, SoundCNN, frames
 
 FIVE = (1, 3, 4, 5, 8)  # neutral, happy, sad, angry, surprised: the emotions of the paper
 
@@ -71,25 +71,17 @@ class SiddiquiJavaid(Apart):
         self, mfcc_shape: tuple[int, ...] = (40,), image_shape: tuple[int, ...] = PAIR_SHAPE
     ) -> None:
         super().__init__()
-        height, width = mfcc_shape[0], (*mfcc_shape, 1)[1]
-        self.sound = nn.Sequential(
-            block(1, 16),
-            block(16, 32),
-            block(32, 64),
-            nn.Flatten(),
-            nn.Linear(64 * -(-height // 8) * -(-width // 8), self.dimension),
-            nn.ReLU(),
-        )
+        self.sound = SoundCNN(mfcc_shape)
         pictured = len(image_shape) == 3
         self.face = TwoStreams(image_shape[0]) if pictured else VectorMLP(*image_shape)
 
 
 class OverDecisions:
-    """Stage I: an SVM on the image features, fitted on training rows. Stage II: an SVM that decides.
+    """Stage I, an SVM on the image features, and stage II, an SVM over the decisions.
 
-    Stage II gets what the first SVM and the sound's classifier say of the *validation* rows: of
-    the training rows they say what they know by heart, and it would learn to trust whichever
-    learns by heart better.
+    Stage I is fitted on the training rows. Stage II gets what the first SVM and the sound's
+    classifier say of the *validation* rows: of the training rows they say what they know by heart,
+    and it would learn to trust whichever learns by heart better.
     """
 
     def __init__(self) -> None:
