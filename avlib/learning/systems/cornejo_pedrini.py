@@ -24,7 +24,7 @@ from avlib.learning.loaders import Samples
 from avlib.learning.networks import PAIR_SHAPE, VectorMLP
 from avlib.learning.splits import Split
 from avlib.learning.systems import parts
-from avlib.learning.systems.parts import Apart, block, eighths, frames
+from avlib.learning.systems.parts import Apart, block, frames, pixels_left
 
 REDUCTIONS = {
     "PCA": lambda: [PCA(0.95, svd_solver="full")],  # 95 % of the variance: our decision
@@ -38,8 +38,7 @@ CLASSIFIERS = {  # scikit-learn's settings, which are our decision
     "naive Bayes": GaussianNB,
 }
 
-# Channels in, channels out and convolutions of each block.
-VGG = ((1, 8, 2), (8, 16, 2), (16, 32, 3), (32, 64, 3), (64, 64, 3))
+VGG = ((1, 8, 2), (8, 16, 2), (16, 32, 3), (32, 64, 3), (64, 64, 3))  # in, out, convolutions
 
 
 def census(grey: Tensor) -> Tensor:
@@ -78,12 +77,12 @@ class CornejoPedrini(Apart):
 
     | part | layers | gives | parameters |
     |---|---|---|---|
-    | `sound.0` | conv 5 × 5 24, pool (AlexNet: 96) | (24, 20, 63) | 648 |
-    | `sound.1` | conv 5 × 5 64, pool (256) | (64, 10, 32) | 38,528 |
-    | `sound.2` | conv 96 (384) | (96, 10, 32) | 55,488 |
-    | `sound.3` | conv 96 (384) | (96, 10, 32) | 83,136 |
-    | `sound.4` | conv 64, pool (256) | (64, 5, 16) | 55,424 |
-    | `sound` | flatten, linear 128 (4096 twice) | (128,) | 888,712 |
+    | `sound.0` | conv 5 × 5 24, stride 2, pool (AlexNet: 96) | (24, 10, 32) | 648 |
+    | `sound.1` | conv 5 × 5 64, pool (256) | (64, 5, 16) | 38,528 |
+    | `sound.2` | conv 96 (384) | (96, 5, 16) | 55,488 |
+    | `sound.3` | conv 96 (384) | (96, 5, 16) | 83,136 |
+    | `sound.4` | conv 64, pool (256) | (64, 3, 8) | 55,424 |
+    | `sound` | flatten, linear 128 (4096 twice) | (128,) | 429,960 |
     | `face.0` | census transform | (1, 64, 128) | 0 |
     | `face.1` | 2 × conv 8, pool (VGG-16: 64) | (8, 32, 64) | 680 |
     | `face.2` | 2 × conv 16, pool (128) | (16, 16, 32) | 3,520 |
@@ -93,14 +92,13 @@ class CornejoPedrini(Apart):
     | `face` | flatten, linear 128 (4096 twice) | (128,) | 296,616 |
     | `audio_classifier` | linear, only to train the branch | (8,) | 1,032 |
     | `image_classifier` | linear, only to train the branch | (8,) | 1,032 |
-    | in all | | (8,) | 1,187,392 |
-    | of MFCC means | | (8,) | 572,992 |
-    | of 35 action units | | (8,) | 911,896 |
+    | in all | | (8,) | 728,640 |
+    | of MFCC means | | (8,) | 556,608 |
+    | of 35 action units | | (8,) | 453,144 |
 
-    Not to be had: both networks were pretrained, on ImageNet and on faces (VGG-Face), and are
-    trained from scratch here, as narrow as so few clips allow; spectrogram images, in whose place
-    are MFCCs; faces cut out and chosen by the film, in whose place are the two frames of a pair.
-    Action units have no pixels, hence no census transform: an MLP stands in for the face branch.
+    Not to be had: pretrained weights, of ImageNet and of faces (VGG-Face): both are trained from
+    scratch, as narrow as so few clips allow; spectrograms, in whose place are MFCCs; faces cut out
+    of films, in whose place is a pair. Of action units, no pixels, an MLP is the face branch.
     """
 
     def __init__(
@@ -108,13 +106,13 @@ class CornejoPedrini(Apart):
     ) -> None:
         super().__init__()
         self.sound = nn.Sequential(
-            block(1, 24, kernel=5),
+            block(1, 24, kernel=5, stride=2),
             block(24, 64, kernel=5),
             block(64, 96, pool=None),
             block(96, 96, pool=None),
             block(96, 64),
             nn.Flatten(),
-            nn.Linear(64 * eighths(mfcc_shape), self.dimension),
+            nn.Linear(64 * pixels_left(mfcc_shape, 4), self.dimension),
             nn.ReLU(),
         )
         if len(image_shape) == 1:

@@ -111,19 +111,19 @@ class SoundCNN(nn.Sequential):
             block(16, 32),
             block(32, 64),
             nn.Flatten(),
-            nn.Linear(64 * eighths(mfcc_shape), 128),
+            nn.Linear(64 * pixels_left(mfcc_shape, 3), 128),
             nn.ReLU(),
         )
 
 
-def eighths(mfcc_shape: tuple[int, ...]) -> int:
-    """How many pixels three pools of 2 leave of MFCCs as an image.
+def pixels_left(mfcc_shape: tuple[int, ...], halvings: int) -> int:
+    """How many pixels are left of MFCCs as an image when pools have halved it so often.
 
-    >>> eighths((40,)), eighths((40, 125))
+    >>> pixels_left((40,), 3), pixels_left((40, 125), 3)
     (5, 80)
     """
     height, width = (*mfcc_shape, 1)[:2]
-    return -(-height // 8) * -(-width // 8)
+    return -(-height // 2**halvings) * -(-width // 2**halvings)
 
 
 class Apart(nn.Module):
