@@ -211,6 +211,29 @@ def test_the_spatial_transformer_moves_what_it_is_told_to_and_never_far() -> Non
     assert found[..., 28:].abs().sum() == 0
 
 
+def test_each_modality_is_weighted_by_what_the_other_asks_for() -> None:
+    network, asked = systems.SYSTEMS["chumachenko"].network(SEQUENCE, PAIR).eval(), {}
+    for name in ("of_face", "of_sound"):
+        network.get_submodule(name).register_forward_pre_hook(
+            lambda _, given, name=name: asked.update({name: [each.shape[2] for each in given]})
+        )
+    network(*inputs(SEQUENCE, PAIR))
+    assert asked == {"of_face": [31, 2], "of_sound": [2, 31]}  # steps that ask, steps asked for
+
+
+def test_what_a_paper_says_of_training_goes_before_the_settings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    units, found = store(image=UNITS), []
+    cut = all_at_once(units)
+    samples = loaders.to_device(units, cut.train, "cpu")
+    monkeypatch.setattr(training, "fit", lambda *given, **_: found.append(given[3]))
+    for name in ("chumachenko", "ristea"):
+        systems.train(name, units, samples, cut, Training(epochs=7))
+    assert [each.epochs for each in found] == [7, 7]
+    assert [each.modality_dropout for each in found] == [1 / 3, 0]
+
+
 def test_every_row_of_the_registry_says_what_is_lacking_and_on_which_protocol() -> None:
     for name, system in systems.SYSTEMS.items():
         assert min(map(len, (system.citation, system.protocol, system.lacking))) > 20, name
