@@ -1,0 +1,184 @@
+"""The systems that the paper compares itself with, small and from scratch: one registry.
+
+Each stands in a file of its own, with its layers in a table and with what of it cannot be had. A
+printed figure stands beside *its* protocol, and is not to be compared with another's.
+
+Of no lesson yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import product
+
+import numpy as np
+import pandas as pd
+from torch import nn
+
+from avlib.features.store import FeatureStore
+from avlib.learning import networks, training
+from avlib.learning.loaders import Samples
+from avlib.learning.splits import Split
+from avlib.learning.systems.chumachenko import Chumachenko
+from avlib.learning.systems.cornejo_pedrini import (
+    CLASSIFIERS,
+    REDUCTIONS,
+    CornejoPedrini,
+    Reduced,
+)
+from avlib.learning.systems.luna_jimenez import LunaJimenez, OverPosteriors
+from avlib.learning.systems.parts import Stage
+from avlib.learning.systems.ristea import Ristea
+from avlib.learning.systems.siddiqui_javaid import FIVE, OverDecisions, SiddiquiJavaid
+from avlib.learning.training import Training
+
+__all__ = ["SYSTEMS", "System", "Trained", "make", "train"]
+
+
+@dataclass(frozen=True)
+class System:
+    """A published system: what it is here, and what was printed of it, on which protocol."""
+
+    citation: str
+    source: str  # DOI
+    printed: str  # accuracy, %
+    protocol: str  # on which the printed figure stands
+    lacking: str  # what of it cannot be had
+    network: type[nn.Module] | None = None  # None: too little is known to build it
+    # What decides once the network is trained, by variant; where there are none, the network.
+    stages: Mapping[str, Callable[[], Stage]] = field(default_factory=dict)
+    settings: Mapping[str, object] = field(default_factory=dict)  # of `Training`, the paper's own
+    emotions: tuple[int, ...] = tuple(range(1, 9))  # codes that it is trained on and asked about
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A system that was trained: its network, what decides after it, and the history."""
+
+    network: nn.Module
+    stage: Stage | None
+    history: pd.DataFrame  # of `training.fit`
+
+    def log_posteriors(self, samples: Samples, rows: np.ndarray) -> np.ndarray:
+        """The log-probability of each emotion, ``(rows, 8)``, for each of `rows`."""
+        if self.stage is None:
+            return training.predict(self.network, samples, rows)
+        return self.stage.log_posteriors(self.network, samples, rows)
+
+
+def make(name: str, store: FeatureStore, seed: int) -> nn.Module:
+    """The network of a name in `SYSTEMS` that fits a store's features; see `networks.seeded`.
+
+    Raises ValueError if there is no such system, if too little is known to build it, or if the
+    store holds no faces.
+    """
+    if name not in SYSTEMS:
+        raise ValueError(f"system: there is no {name!r}; choose from {', '.join(SYSTEMS)}")
+    system = SYSTEMS[name]
+    if system.network is None:
+        raise ValueError(f"system: {name!r} cannot be built; lacking: {system.lacking}")
+    if store.image_shape is None:
+        raise ValueError(
+            f"{store.folder}: holds sound alone, and {name} needs faces; build a store with frame "
+            "pairs or action units"
+        )
+    return networks.seeded(system.network, store.mfcc.shape[1:], store.image_shape, seed=seed)
+
+
+def train(
+    name: str,
+    store: FeatureStore,
+    samples: Samples,
+    split: Split,
+    settings: Training = Training(),  # noqa: B008 (frozen)
+    variant: str | None = None,
+) -> Trained:
+    """Train a system's network, then fit the stage after it, the first `variant` by default.
+
+    What the paper says of the training (`System.settings`) goes before `settings`. Rows of emotions
+    that the system does not know are left out by whoever makes the split. Raises as `make` does,
+    and ValueError if there is no such variant.
+    """
+    network = make(name, store, settings.seed)
+    system = SYSTEMS[name]
+    if variant is not None and variant not in system.stages:
+        raise ValueError(
+            f"variant: {name} has no {variant!r}; choose from {', '.join(system.stages) or 'none'}"
+        )
+    own = replace(settings, **system.settings)
+    history = training.fit(network, samples, split, own, progress=False)
+    if not system.stages:
+        return Trained(network, None, history)
+    stage = system.stages[variant or next(iter(system.stages))]()
+    return Trained(network, stage.fit(network, samples, split), history)
+
+
+_SIDDIQUI_JAVAID = System(
+    citation="[16] Siddiqui and Javaid 2020, A Multimodal Facial Emotion Recognition Framework "
+    "through the Fusion of Speech with Visible and Infrared Images",
+    source="doi:10.3390/mti4030046",
+    printed="86.36",
+    protocol="five emotions; voices of RAVDESS and faces of VIRI, different people joined by "
+    "emotion; who is kept apart is not known to us",
+    lacking="infrared images, the VIRI database, the pretrained image network, spectrograms",
+    network=SiddiquiJavaid,
+    stages={"SVM over decisions": OverDecisions},
+)
+
+SYSTEMS = {
+    "siddiqui-javaid": _SIDDIQUI_JAVAID,  # on all eight emotions
+    "siddiqui-javaid-five": replace(_SIDDIQUI_JAVAID, emotions=FIVE),
+    "cornejo-pedrini": System(
+        citation="[18] Cornejo and Pedrini 2019, Audio-Visual Emotion Recognition Using a Hybrid "
+        "Deep Convolutional Neural Network based on Census Transform",
+        source="doi:10.1109/SMC.2019.8914193",
+        printed="82.5, 85, 59.5",
+        protocol="six emotions; RML, eNTERFACE'05 and BAUM-1s, in this order; not RAVDESS",
+        lacking="pretrained AlexNet and VGG-Face, the three databases, spectrograms, face crops",
+        network=CornejoPedrini,
+        stages={
+            f"{reduction}, {classifier}": partial(Reduced, reduction, classifier)
+            for reduction, classifier in product(REDUCTIONS, CLASSIFIERS)
+        },
+    ),
+    "ristea": System(
+        citation="[20] Ristea, Duţu and Radoi 2019, Emotion Recognition System from Speech and "
+        "Visual Information based on Convolutional Neural Networks",
+        source="doi:10.1109/SPED.2019.8906538",
+        printed="69.42",
+        protocol="six emotions; CREMA-D, not RAVDESS",
+        lacking="CREMA-D, the widths and kernels, a sequence of more than two images, spectrograms",
+        network=Ristea,
+    ),
+    "luna-jimenez": System(
+        citation="[21] Luna-Jiménez et al. 2021, Multimodal Emotion Recognition on RAVDESS Dataset "
+        "Using Transfer Learning",
+        source="doi:10.3390/s21227665",
+        printed="80.08",
+        protocol="eight emotions; RAVDESS, five folds, actors kept apart",
+        lacking="weights of CNN-14 (AudioSet) and of the spatial transformer (AffectNet), "
+        "spectrograms, a sequence of more than two frames",
+        network=LunaJimenez,
+        stages={"logistic regression on posteriors": OverPosteriors},
+    ),
+    "aghajani": System(
+        citation="[22] Aghajani 2022, Journal of AI and Data Mining 10(4)",
+        source="",  # its DOI was not found
+        printed="81.04",
+        protocol="eight emotions; RAVDESS; what is kept apart is not said",
+        lacking="a description that suffices to build it: YAMNet features, a CNN and a bi-LSTM "
+        "with attention are named; layers, widths, the face branch and the split are not",
+    ),
+    "chumachenko": System(
+        citation="Chumachenko, Iosifidis and Gabbouj 2022, Self-attention fusion for audiovisual "
+        "emotion recognition with incomplete data (arXiv:2201.11095), intermediate attention",
+        source="doi:10.1109/ICPR56361.2022.9956592",
+        printed="81.58",
+        protocol="eight emotions; RAVDESS, four test actors",
+        lacking="EfficientFace with weights of AffectNet, face crops, more than two frames a row",
+        network=Chumachenko,
+        settings={"modality_dropout": 1 / 3},
+    ),
+}

@@ -1,0 +1,109 @@
+"""Chumachenko, Iosifidis and Gabbouj 2022: each modality tells the other where to attend.
+
+Of no lesson yet.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from avlib.learning.networks import CLASSES, PAIR_SHAPE, VectorMLP
+from avlib.learning.systems.parts import FrameCNN, frames
+
+
+def along(given: int, wanted: int, pool: bool) -> nn.Sequential:
+    """A convolution along time, batch normalisation, ReLU, and, of sound, a pool of 2."""
+    layers = [nn.Conv1d(given, wanted, 3, padding=1), nn.BatchNorm1d(wanted), nn.ReLU()]
+    return nn.Sequential(*layers, *([nn.MaxPool1d(2)] if pool else []))
+
+
+class Attention(nn.Module):
+    """How much each step of one modality is asked for by all steps of the other.
+
+    One head of scaled dot-product attention, whose weights alone are used: nothing flows from one
+    modality to the other but where to attend.
+
+    >>> asked = Attention()(torch.zeros(2, 128, 31), torch.zeros(2, 128, 2))
+    >>> asked.shape, asked.sum(dim=2).tolist()  # 31 steps ask, each for 1 in all
+    (torch.Size([2, 1, 2]), [[31.0], [31.0]])
+    """
+
+    def __init__(self, dimension: int = 128) -> None:
+        super().__init__()
+        self.query = nn.Linear(dimension, dimension, bias=False)
+        self.key = nn.Linear(dimension, dimension, bias=False)
+
+    def forward(self, asking: Tensor, asked: Tensor) -> Tensor:
+        """``(batch, 128, steps)`` of each → ``(batch, 1, steps of asked)``."""
+        queries, keys = self.query(asking.transpose(1, 2)), self.key(asked.transpose(1, 2))
+        scores = queries @ keys.transpose(1, 2) * queries.shape[2] ** -0.5
+        return scores.softmax(dim=2).sum(dim=1, keepdim=True)
+
+
+class Chumachenko(nn.Module):
+    """Intermediate attention fusion: halfway, each branch is weighted by the other's attention.
+
+    | part | layers | gives | parameters |
+    |---|---|---|---|
+    | `sound_first` | conv 64, pool, conv 128, pool | (128, 31) | 32,832 |
+    | `frame` | three blocks and linear 128, for each frame | (128,) | 155,664 |
+    | `face_first` | conv 64, conv 128 along the frames | (128, 2) | 49,728 |
+    | `of_face` | attention of sound to the frames | (1, 2) | 32,768 |
+    | `of_sound` | attention of the frames to sound | (1, 31) | 32,768 |
+    | `sound_second` | conv 256, pool, conv 128, pool | (128, 7) | 197,760 |
+    | `face_second` | 2 × conv 128 along the frames | (128, 2) | 99,072 |
+    | `both` | mean over time, linear | (8,) | 2,056 |
+    | in all | | (8,) | 602,648 |
+    | of MFCC means | | (8,) | 595,160 |
+    | of 35 action units | | (8,) | 468,104 |
+
+    Its modality dropout is that of `loaders.batches` with a share of a third: a third of the rows
+    goes without sound, a third without image, a third with both, as in the paper.
+
+    Not to be had: EfficientFace, pretrained on AffectNet, in whose place is a small CNN from
+    scratch; 15 frames of cut-out faces: a row of a feature store has two; 10 MFCCs, in whose place
+    are 40. Action units have no sequence: an MLP gives one step, which is there
+    twice, as of a face that does not move.
+    """
+
+    decision = "joint"
+    needs_image = True
+
+    def __init__(
+        self, mfcc_shape: tuple[int, ...] = (40,), image_shape: tuple[int, ...] = PAIR_SHAPE
+    ) -> None:
+        super().__init__()
+        channels = mfcc_shape[0] if len(mfcc_shape) == 2 else 1  # of a mean, along coefficients
+        pictured = len(image_shape) == 3
+        self.frame = FrameCNN(image_shape[0]) if pictured else VectorMLP(*image_shape)
+        self.sound_first = nn.Sequential(along(channels, 64, True), along(64, 128, True))
+        self.face_first = nn.Sequential(along(128, 64, False), along(64, 128, False))
+        self.of_face, self.of_sound = Attention(), Attention()
+        self.sound_second = nn.Sequential(along(128, 256, True), along(256, 128, True))
+        self.face_second = nn.Sequential(along(128, 128, False), along(128, 128, False))
+        self.both = nn.Linear(256, CLASSES)
+
+    def steps(self, image: Tensor) -> Tensor:
+        """A vector for each frame of a pair, ``(batch, 128, 2)``; of action units, one twice."""
+        if image.ndim == 2:
+            return self.frame(image).unsqueeze(2).expand(-1, -1, 2)
+        two = frames(image)
+        return self.frame(two.flatten(0, 1)).unflatten(0, two.shape[:2]).transpose(1, 2)
+
+    def forward(
+        self, mfcc: Tensor, image: Tensor, present: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Logits of the ``joint`` classifier, ``(batch, 8)``: the paper has no other.
+
+        `present`, ``(batch, 2)``, tells with 1 and 0 which modality there is: the input of the
+        other is zeros, as in the paper.
+        """
+        if present is not None:
+            mfcc, image = (
+                given * there.view(-1, *[1] * (given.ndim - 1))
+                for given, there in zip((mfcc, image), present.unbind(1), strict=True)
+            )
+        heard = self.sound_first(mfcc.unsqueeze(1) if mfcc.ndim == 2 else mfcc)
+        seen = self.face_first(self.steps(image))
+        of_face, of_sound = self.of_face(heard, seen), self.of_sound(seen, heard)
+        heard, seen = self.sound_second(heard * of_sound), self.face_second(seen * of_face)
+        return {"joint": self.both(torch.cat([heard.mean(dim=2), seen.mean(dim=2)], dim=1))}

@@ -1,0 +1,150 @@
+"""[18] Cornejo and Pedrini 2019: CNN features of sound and of census-transformed faces, reduced.
+
+Of no lesson yet.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import torch
+from sklearn.decomposition import PCA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+from torch import Tensor, nn
+from torch.nn import functional
+
+from avlib.learning.loaders import Samples
+from avlib.learning.networks import PAIR_SHAPE, VectorMLP
+from avlib.learning.splits import Split
+from avlib.learning.systems import parts
+from avlib.learning.systems.parts import Apart, block, frames, pixels_left
+
+REDUCTIONS = {
+    "PCA": lambda: [PCA(0.95, svd_solver="full")],  # 95 % of the variance: our decision
+    "LDA": lambda: [LinearDiscriminantAnalysis()],
+    "PCA, LDA": lambda: [PCA(0.95, svd_solver="full"), LinearDiscriminantAnalysis()],
+}
+CLASSIFIERS = {  # scikit-learn's settings, which are our decision
+    "k-NN": KNeighborsClassifier,
+    "SVM": SVC,
+    "logistic regression": lambda: LogisticRegression(max_iter=2000),
+    "naive Bayes": GaussianNB,
+}
+
+VGG = ((1, 8, 2), (8, 16, 2), (16, 32, 3), (32, 64, 3), (64, 64, 3))  # in, out, convolutions
+
+
+def census(grey: Tensor) -> Tensor:
+    """The census transform: each pixel says which of its eight neighbours are darker than it.
+
+    `grey` is ``(batch, 1, height, width)``; so is the result, 0 to 255: a bit for each neighbour,
+    row by row from the upper left, the highest first. Beyond the edge the edge goes on. How bright
+    the picture is, and how much contrast it has, changes nothing.
+    Source: Zabih and Woodfill 1994, doi:10.1007/BFb0028345.
+
+    >>> census(torch.arange(1.0, 10).view(1, 1, 3, 3))[0, 0, 1, 1]  # 1, 2, 3, 4 are darker than 5
+    tensor(240.)
+    """
+    height, width = grey.shape[2:]
+    padded = functional.pad(grey, (1, 1, 1, 1), mode="replicate")
+    code = torch.zeros_like(grey)
+    for down, right in product(range(3), range(3)):
+        if (down, right) != (1, 1):
+            neighbour = padded[:, :, down : down + height, right : right + width]
+            code = 2 * code + (neighbour < grey)
+    return code
+
+
+class CensusPair(nn.Module):
+    """A frame pair as two census transforms side by side, ``(batch, 1, 64, 128)``, −1 to 1."""
+
+    def forward(self, pair: Tensor) -> Tensor:
+        """Grey is the mean of the three colours; each frame is transformed for itself."""
+        grey = frames(pair).mean(dim=2, keepdim=True)
+        codes = census(grey.flatten(0, 1)).unflatten(0, grey.shape[:2])
+        return torch.cat(codes.unbind(dim=1), dim=3) / 127.5 - 1
+
+
+class CornejoPedrini(Apart):
+    """An AlexNet, a quarter as wide, for sound; a VGG-16, an eighth as wide, for faces.
+
+    | part | layers | gives | parameters |
+    |---|---|---|---|
+    | `sound.0` | conv 5 × 5 24, stride 2, pool (AlexNet: 96) | (24, 10, 32) | 648 |
+    | `sound.1` | conv 5 × 5 64, pool (256) | (64, 5, 16) | 38,528 |
+    | `sound.2` | conv 96 (384) | (96, 5, 16) | 55,488 |
+    | `sound.3` | conv 96 (384) | (96, 5, 16) | 83,136 |
+    | `sound.4` | conv 64, pool (256) | (64, 3, 8) | 55,424 |
+    | `sound` | flatten, linear 128 (4096 twice) | (128,) | 429,960 |
+    | `face.0` | census transform | (1, 64, 128) | 0 |
+    | `face.1` | 2 × conv 8, pool (VGG-16: 64) | (8, 32, 64) | 680 |
+    | `face.2` | 2 × conv 16, pool (128) | (16, 16, 32) | 3,520 |
+    | `face.3` | 3 × conv 32, pool (256) | (32, 8, 16) | 23,232 |
+    | `face.4` | 3 × conv 64, pool (512) | (64, 4, 8) | 92,544 |
+    | `face.5` | 3 × conv 64, pool (512) | (64, 2, 4) | 110,976 |
+    | `face` | flatten, linear 128 (4096 twice) | (128,) | 296,616 |
+    | `audio_classifier` | linear, only to train the branch | (8,) | 1,032 |
+    | `image_classifier` | linear, only to train the branch | (8,) | 1,032 |
+    | in all | | (8,) | 728,640 |
+    | of MFCC means | | (8,) | 556,608 |
+    | of 35 action units | | (8,) | 453,144 |
+
+    Not to be had: pretrained weights, of ImageNet and of faces (VGG-Face): both are trained from
+    scratch, as narrow as so few clips allow; spectrograms, in whose place are MFCCs; faces cut out
+    of films, in whose place is a pair. Of action units, no pixels, an MLP is the face branch.
+    """
+
+    def __init__(
+        self, mfcc_shape: tuple[int, ...] = (40,), image_shape: tuple[int, ...] = PAIR_SHAPE
+    ) -> None:
+        super().__init__()
+        self.sound = nn.Sequential(
+            block(1, 24, kernel=5, stride=2),
+            block(24, 64, kernel=5),
+            block(64, 96, pool=None),
+            block(96, 96, pool=None),
+            block(96, 64),
+            nn.Flatten(),
+            nn.Linear(64 * pixels_left(mfcc_shape, 4), self.dimension),
+            nn.ReLU(),
+        )
+        if len(image_shape) == 1:
+            self.face: nn.Module = VectorMLP(*image_shape)
+            return
+        side = -(-image_shape[0] // 32)
+        self.face = nn.Sequential(
+            CensusPair(),
+            *(block(*sizes) for sizes in VGG),
+            nn.Flatten(),
+            nn.Linear(64 * side * 2 * side, self.dimension),
+            nn.ReLU(),
+        )
+
+
+class Reduced:
+    """The branches' vectors, joined, reduced, and classified; all of it learns from training rows.
+
+    `reduction` and `classifier` are names in `REDUCTIONS` and `CLASSIFIERS`.
+    """
+
+    def __init__(self, reduction: str = "LDA", classifier: str = "k-NN") -> None:
+        steps = [StandardScaler(), *REDUCTIONS[reduction](), CLASSIFIERS[classifier]()]
+        self.machine = make_pipeline(*steps)
+
+    def fit(self, network: Apart, samples: Samples, split: Split) -> Reduced:
+        """Learn from the training rows."""
+        given = np.concatenate(parts.vectors(network, samples, split.train), axis=1)
+        self.machine.fit(given, parts.labels(samples, split.train))
+        return self
+
+    def log_posteriors(self, network: Apart, samples: Samples, rows: np.ndarray) -> np.ndarray:
+        """The log-probability of each emotion, ``(rows, 8)``."""
+        given = np.concatenate(parts.vectors(network, samples, rows), axis=1)
+        return parts.log_posteriors(self.machine, given)

@@ -1,0 +1,150 @@
+"""[21] Luna-Jiménez et al. 2021: a PANNs CNN, a spatial transformer with a bi-LSTM, late fusion.
+
+Of no lesson yet.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegression
+from torch import Tensor, nn
+from torch.nn import functional
+
+from avlib.learning.loaders import Samples
+from avlib.learning.networks import PAIR_SHAPE, VectorMLP
+from avlib.learning.splits import Split
+from avlib.learning.systems import parts
+from avlib.learning.systems.parts import Apart, FrameCNN, block, frames
+from avlib.learning.training import predict
+
+
+class MeanAndMost(nn.Module):
+    """PANNs' pool: the mean over the frequencies, then mean + maximum over time."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """``(batch, channels, height, width)`` → ``(batch, channels)``."""
+        over_time = maps.mean(dim=2)
+        return over_time.mean(dim=2) + over_time.amax(dim=2)
+
+
+class SpatialTransformer(nn.Module):
+    """Cut out, turn and scale each picture as a small network thinks fit; at first, leave it.
+
+    Each of the six numbers stays within a quarter of where it began, which is our decision: where
+    the paper has pretrained weights, a transformer from scratch loses the face in its first steps,
+    and finds it never again. Source: Jaderberg et al. 2015, arXiv:1506.02025.
+
+    >>> picture = torch.rand(1, 3, 64, 64)
+    >>> torch.allclose(SpatialTransformer()(picture), picture, atol=1e-4)
+    True
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.look = nn.Sequential(
+            nn.AvgPool2d(2), block(3, 8, kernel=5), block(8, 8, kernel=5), nn.AdaptiveAvgPool2d(4)
+        )
+        self.where = nn.Linear(8 * 4 * 4, 6)
+        nn.init.zeros_(self.where.weight)
+        nn.init.zeros_(self.where.bias)
+
+    def forward(self, picture: Tensor) -> Tensor:
+        """``(batch, 3, size, size)`` → the same shape."""
+        moved = self.where(self.look(picture).flatten(1)).float().tanh().view(-1, 2, 3)
+        found = torch.eye(2, 3, device=moved.device) + moved / 4
+        grid = functional.affine_grid(found, list(picture.shape), align_corners=False)
+        return functional.grid_sample(picture, grid, align_corners=False)
+
+
+class AttendedFrames(nn.Module):
+    """A spatial transformer and a CNN for each frame, a bi-LSTM along them, attention over it.
+
+    >>> AttendedFrames()(torch.zeros(2, 3, 64, 128)).shape
+    torch.Size([2, 128])
+    """
+
+    def __init__(self, size: int = 64) -> None:
+        super().__init__()
+        self.transformer, self.frame = SpatialTransformer(), FrameCNN(size)
+        self.along = nn.LSTM(FrameCNN.dimension, 64, batch_first=True, bidirectional=True)
+        self.attention = nn.Linear(128, 1)
+
+    def forward(self, pair: Tensor) -> Tensor:
+        """``(batch, 3, 64, 128)`` → ``(batch, 128)``."""
+        two = frames(pair)
+        each = self.frame(self.transformer(two.flatten(0, 1)))
+        told, _ = self.along(each.unflatten(0, two.shape[:2]))
+        return (self.attention(told).softmax(dim=1) * told).sum(dim=1)
+
+
+class LunaJimenez(Apart):
+    """The CNN-14 of PANNs, narrowed to four blocks, and faces by attention over a bi-LSTM.
+
+    | part | layers | gives | parameters |
+    |---|---|---|---|
+    | `sound.0` | 2 × conv 8, mean pool (CNN-14: 64) | (8, 20, 63) | 680 |
+    | `sound.1` | 2 × conv 16, mean pool (128) | (16, 10, 32) | 3,520 |
+    | `sound.2` | 2 × conv 32, mean pool (256) | (32, 5, 16) | 13,952 |
+    | `sound.3` | 2 × conv 64, mean pool (512) | (64, 3, 8) | 55,552 |
+    | `sound.4` | mean over frequency, mean + maximum over time | (64,) | 0 |
+    | `sound` | linear 128 (2048) | (128,) | 82,024 |
+    | `face.transformer` | spatial transformer, for each frame | (3, 64, 64) | 3,006 |
+    | `face.frame` | three blocks and linear 128, for each frame | (128,) | 155,664 |
+    | `face.along` | bi-LSTM, 64 each way | (2, 128) | 99,328 |
+    | `face` | sum weighted by attention | (128,) | 258,127 |
+    | `audio_classifier` | linear | (8,) | 1,032 |
+    | `image_classifier` | linear | (8,) | 1,032 |
+    | in all | | (8,) | 342,215 |
+    | of MFCC means | | (8,) | 342,215 |
+    | of 35 action units | | (8,) | 105,208 |
+
+    Not to be had: the weights of CNN-14 from AudioSet and of the spatial transformer from
+    AffectNet: all is trained from scratch, which the paper found less robust, and CNN-14 has four
+    blocks of its six and an eighth of its width; log-mel spectrograms, in whose place are MFCCs;
+    saliency maps; the film's whole sequence of frames: a row of a feature store has two, and the
+    bi-LSTM two steps. Action units have no sequence: an MLP stands in for the faces.
+    """
+
+    def __init__(
+        self, mfcc_shape: tuple[int, ...] = (40,), image_shape: tuple[int, ...] = PAIR_SHAPE
+    ) -> None:
+        super().__init__()
+        self.sound = nn.Sequential(
+            block(1, 8, 2, pool=nn.AvgPool2d),
+            block(8, 16, 2, pool=nn.AvgPool2d),
+            block(16, 32, 2, pool=nn.AvgPool2d),
+            block(32, 64, 2, pool=nn.AvgPool2d),
+            MeanAndMost(),
+            nn.Linear(64, self.dimension),
+            nn.ReLU(),
+        )
+        pictured = len(image_shape) == 3
+        self.face = AttendedFrames(image_shape[0]) if pictured else VectorMLP(*image_shape)
+
+
+class OverPosteriors:
+    """Logistic regression on what both classifiers say, fitted on the *validation* rows.
+
+    Which rows the paper's fusion is fitted on is our decision: of training rows both classifiers
+    say what they know by heart.
+    """
+
+    def __init__(self) -> None:
+        self.machine = LogisticRegression(max_iter=2000)
+
+    def fit(self, network: Apart, samples: Samples, split: Split) -> OverPosteriors:
+        """Learn from the validation rows."""
+        said = self._said(network, samples, split.validation)
+        self.machine.fit(said, parts.labels(samples, split.validation))
+        return self
+
+    def log_posteriors(self, network: Apart, samples: Samples, rows: np.ndarray) -> np.ndarray:
+        """The log-probability of each emotion, ``(rows, 8)``."""
+        return parts.log_posteriors(self.machine, self._said(network, samples, rows))
+
+    @staticmethod
+    def _said(network: Apart, samples: Samples, rows: np.ndarray) -> np.ndarray:
+        """``(rows, 16)`` probabilities."""
+        logs = [predict(network, samples, rows, name) for name in ("audio", "image")]
+        return np.exp(np.concatenate(logs, axis=1))

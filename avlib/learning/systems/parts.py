@@ -1,0 +1,194 @@
+"""What several systems are made of: frames, spectrogram blocks, branches that never meet, stages.
+
+Of no lesson yet.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, Self
+
+import numpy as np
+import torch
+from scipy.special import log_softmax
+from sklearn.base import ClassifierMixin
+from torch import Tensor, nn
+
+from avlib.learning.loaders import Samples, batches
+from avlib.learning.networks import CLASSES
+from avlib.learning.splits import Split
+
+LEAST = -20.0  # a log-probability of an emotion that a classifier holds to be impossible
+
+
+class Stage(Protocol):
+    """What decides in place of a network's own classifier, once the network is trained."""
+
+    def fit(self, network: nn.Module, samples: Samples, split: Split) -> Self:
+        """Learn from the training or the validation rows; the test rows are never looked at."""
+
+    def log_posteriors(self, network: nn.Module, samples: Samples, rows: np.ndarray) -> np.ndarray:
+        """The log-probability of each emotion, ``(rows, 8)`` float64."""
+
+
+def as_image(mfcc: Tensor) -> Tensor:
+    """MFCCs as a grey image: ``(batch, 1, 40, frames)``; of a mean, one frame wide.
+
+    The published systems take spectrograms, up to 227 × 227 pixels. A feature store holds MFCCs,
+    the cosine transform of a log-mel spectrogram, and they stand in for it.
+
+    >>> as_image(torch.zeros(2, 40)).shape, as_image(torch.zeros(2, 40, 125)).shape
+    (torch.Size([2, 1, 40, 1]), torch.Size([2, 1, 40, 125]))
+    """
+    return mfcc[:, None, :, None] if mfcc.ndim == 2 else mfcc[:, None]
+
+
+def frames(pair: Tensor) -> Tensor:
+    """A pair as a sequence of two frames: ``(batch, 3, 64, 128)`` → ``(batch, 2, 3, 64, 64)``.
+
+    >>> frames(torch.zeros(5, 3, 64, 128)).shape
+    torch.Size([5, 2, 3, 64, 64])
+    """
+    return torch.stack(pair.chunk(2, dim=3), dim=1)
+
+
+def block(
+    given: int,
+    wanted: int,
+    convolutions: int = 1,
+    kernel: int = 3,
+    stride: int = 1,
+    pool: type[nn.Module] | None = nn.MaxPool2d,
+) -> nn.Sequential:
+    """Convolutions with batch normalisation and ReLU, and a pool of 2 that leaves no edge out.
+
+    Batch normalisation (Ioffe and Szegedy 2015, arXiv:1502.03167) is what makes the deep ones
+    learn from scratch; they were pretrained where they were published. None of the systems has
+    dropout: `training.fit` would draw it from PyTorch's own random state.
+
+    >>> block(1, 16)(torch.zeros(2, 1, 5, 1)).shape
+    torch.Size([2, 16, 3, 1])
+    """
+    layers: list[nn.Module] = []
+    for _ in range(convolutions):
+        convolution = nn.Conv2d(given, wanted, kernel, stride, kernel // 2, bias=False)
+        layers += [convolution, nn.BatchNorm2d(wanted), nn.ReLU()]
+        given = wanted
+    if pool:
+        layers.append(pool(2, ceil_mode=True))
+    return nn.Sequential(*layers)
+
+
+class FrameCNN(nn.Sequential):
+    """A small CNN for one frame, from scratch, where the papers have large pretrained ones.
+
+    >>> FrameCNN()(torch.zeros(2, 3, 64, 64)).shape
+    torch.Size([2, 128])
+    """
+
+    dimension = 128
+
+    def __init__(self, size: int = 64) -> None:
+        super().__init__(
+            block(3, 16, kernel=5, stride=2),  # (16, 16, 16)
+            block(16, 32),  # (32, 8, 8)
+            block(32, 64),  # (64, 4, 4)
+            nn.Flatten(),
+            nn.Linear(64 * (size // 16) ** 2, self.dimension),
+            nn.ReLU(),
+        )
+
+
+class SoundCNN(nn.Sequential):
+    """A small CNN for MFCCs as an image, where a paper does not tell its own.
+
+    >>> SoundCNN((40, 125))(torch.zeros(2, 1, 40, 125)).shape
+    torch.Size([2, 128])
+    """
+
+    def __init__(self, mfcc_shape: tuple[int, ...] = (40,)) -> None:
+        super().__init__(
+            block(1, 16),
+            block(16, 32),
+            block(32, 64),
+            nn.Flatten(),
+            nn.Linear(64 * pixels_left(mfcc_shape, 3), 128),
+            nn.ReLU(),
+        )
+
+
+def pixels_left(mfcc_shape: tuple[int, ...], halvings: int) -> int:
+    """How many pixels are left of MFCCs as an image when pools have halved it so often.
+
+    >>> pixels_left((40,), 3), pixels_left((40, 125), 3)
+    (5, 80)
+    """
+    height, width = (*mfcc_shape, 1)[:2]
+    return -(-height // 2**halvings) * -(-width // 2**halvings)
+
+
+class Apart(nn.Module):
+    """Two branches, each trained by its own classifier alone; they meet when both have decided.
+
+    A subclass makes ``sound`` and ``face``, branches that give a vector of 128 each. The ``joint``
+    logits are the sum of both classifiers' log-probabilities, and teach nothing: they stand in for
+    the `Stage` that the paper has, and that is fitted after the training.
+    """
+
+    decision = "joint"
+    needs_image = True
+    dimension = 128
+    sound: nn.Module
+    face: nn.Module
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.audio_classifier = nn.Linear(self.dimension, CLASSES)
+        self.image_classifier = nn.Linear(self.dimension, CLASSES)
+
+    def vectors(self, mfcc: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
+        """What the branches give: two tensors ``(batch, 128)``."""
+        return self.sound(as_image(mfcc)), self.face(image)
+
+    def forward(
+        self, mfcc: Tensor, image: Tensor, present: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Logits of the ``joint``, ``audio`` and ``image`` classifiers, each ``(batch, 8)``.
+
+        `present`, ``(batch, 2)``, tells with 1 and 0 which of the two opinions the sum has.
+        """
+        heard, seen = self.vectors(mfcc, image)
+        logits = {"audio": self.audio_classifier(heard), "image": self.image_classifier(seen)}
+        said = [each.detach().float().log_softmax(dim=1) for each in logits.values()]
+        if present is not None:
+            said = [each * there for each, there in zip(said, present.split(1, 1), strict=True)]
+        return {"joint": said[0] + said[1], **logits}
+
+
+@torch.no_grad()
+def vectors(network: Apart, samples: Samples, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What a trained network's branches give for each of `rows`: two arrays, float32."""
+    network.eval()
+    each = [network.vectors(batch.mfcc, batch.image) for batch in batches(samples, rows, 512)]
+    heard, seen = (torch.cat(side).cpu().numpy() for side in zip(*each, strict=True))
+    return heard, seen
+
+
+def labels(samples: Samples, rows: np.ndarray) -> np.ndarray:
+    """The emotion code less one of each of `rows`, int64."""
+    return samples.label.cpu().numpy()[rows]
+
+
+def log_posteriors(machine: ClassifierMixin, features: np.ndarray) -> np.ndarray:
+    """What a classifier of scikit-learn says of each emotion, ``(rows, 8)`` log-probabilities.
+
+    A support vector machine gives no probabilities: the softmax of its eight decision values has
+    its decisions, and is not calibrated.
+    """
+    if hasattr(machine, "predict_proba"):
+        known = np.log(np.maximum(machine.predict_proba(features), np.exp(LEAST)))
+    else:
+        known = machine.decision_function(features)
+        known = known if known.ndim == 2 else np.stack([-known, known], axis=1)
+    logs = np.full((len(features), CLASSES), known.min() + LEAST)
+    logs[:, machine.classes_] = known
+    return log_softmax(logs, axis=1)

@@ -1,0 +1,381 @@
+"""Published systems have the shapes that they state, can learn, and learn from nobody's test."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from media import store_of, table
+from torch import nn
+
+from avlib.corpus import ravdess
+from avlib.features import FeatureStore
+from avlib.learning import loaders, networks, systems, training
+from avlib.learning.splits import Split
+from avlib.learning.systems import cornejo_pedrini, luna_jimenez, parts, siddiqui_javaid
+from avlib.learning.systems.cornejo_pedrini import CensusPair, Reduced, census
+from avlib.learning.systems.luna_jimenez import OverPosteriors
+from avlib.learning.systems.siddiqui_javaid import OverDecisions
+from avlib.learning.training import Training
+
+BUILT = [name for name, system in systems.SYSTEMS.items() if system.network is not None]
+PLAIN = [name for name in BUILT if not name.endswith("-five")]
+SEQUENCE, MEAN, PAIR, UNITS = (40, 125), (40,), (64, 128, 3), (35,)
+STAGES = [
+    pytest.param("cornejo-pedrini", lambda r=r, c=c: Reduced(r, c), id=f"{r}, {c}")
+    for r in cornejo_pedrini.REDUCTIONS
+    for c in cornejo_pedrini.CLASSIFIERS
+] + [
+    pytest.param("siddiqui-javaid", OverDecisions, id="over decisions"),
+    pytest.param("luna-jimenez", OverPosteriors, id="over posteriors"),
+]
+
+
+def inputs(
+    mfcc: tuple[int, ...], image: tuple[int, ...], batch: int = 3
+) -> tuple[torch.Tensor, torch.Tensor]:
+    drawn = torch.Generator().manual_seed(0)
+    image = image if len(image) == 1 else (3, *image[:2])
+    return torch.randn(batch, *mfcc, generator=drawn), torch.randn(batch, *image, generator=drawn)
+
+
+def weights(network: nn.Module) -> int:
+    return sum(weight.numel() for weight in network.parameters())
+
+
+def stated(kind: type[nn.Module]) -> Iterator[tuple[str, tuple[int, ...], int]]:
+    """The rows of the table in a class's docstring: part, what it gives, parameters."""
+    for row in re.findall(r"^ *\| (.+) \|$", kind.__doc__, re.M)[2:]:
+        part, _, shape, count = (cell.strip() for cell in row.split("|"))
+        numbers = tuple(map(int, re.findall(r"\d+", shape)))
+        yield part.strip("`"), numbers, int(count.replace(",", ""))
+
+
+def store(
+    actors: int = 4,
+    repetitions: int = 1,
+    image: tuple[int, ...] = PAIR,
+    sound: tuple[int, ...] = MEAN,
+    silent: bool = False,
+    still: bool = False,
+) -> FeatureStore:
+    """Actors × 8 emotions × repetitions, whose sounds and faces tell the emotion and the actor.
+
+    `silent` ones sound all the same, `still` ones look all the same.
+    """
+    random = np.random.default_rng(0)
+    clips = table(
+        ravdess.ClipName(1, 1, emotion, 1, 1, repetition, actor)
+        for actor in range(1, actors + 1)
+        for emotion in range(1, 9)
+        for repetition in range(1, repetitions + 1)
+    )
+    emotion, actor = clips["emotion"].to_numpy(), clips["actor"].to_numpy()
+    mfcc = random.normal(0, 0.3, (len(clips), *sound)) + 0.2 * actor.reshape(-1, *[1] * len(sound))
+    vectors = random.normal(0, 0.3, (len(clips), 35)).astype(np.float32)
+    vectors[:, 10:] += random.normal(0, 1, (actors + 1, 25))[actor]
+    pairs = random.integers(0, 60, (len(clips), *PAIR), np.uint8)
+    for clip, code in enumerate(emotion):
+        mfcc[clip, 5 * (code - 1) : 5 * code] += 2
+        vectors[clip, code - 1] += 2
+        pairs[clip, 8 * (code - 1) : 8 * code, ::2] += 180
+        pairs[clip, -4:, :, :] += np.uint8(8 * actor[clip])
+    mfcc[:] = 0 if silent else mfcc
+    vectors[:] = 0 if still else vectors
+    pairs[:] = 0 if still else pairs
+    if image == PAIR:
+        return store_of(clips, mfcc, pairs)
+    return store_of(clips, mfcc, None, vectors=vectors)
+
+
+def by_actor(store: FeatureStore, validation: set[int], test: set[int]) -> Split:
+    actor = store.rows["actor"]
+    sides = [~actor.isin(validation | test), actor.isin(validation), actor.isin(test)]
+    return Split(*(np.flatnonzero(side) for side in sides), "actor")
+
+
+def all_at_once(store: FeatureStore) -> Split:
+    rows = np.arange(len(store.rows))
+    return Split(rows, rows, rows, "clip")
+
+
+def right(trained: systems.Trained, samples: loaders.Samples, rows: np.ndarray) -> float:
+    found = trained.log_posteriors(samples, rows)
+    np.testing.assert_allclose(np.exp(found).sum(axis=1), 1, atol=1e-5)
+    return float((found.argmax(axis=1) == parts.labels(samples, rows)).mean())
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_shapes_and_parameters_are_those_of_the_table(name: str) -> None:
+    kind = systems.SYSTEMS[name].network
+    network, gave = kind(SEQUENCE, PAIR).eval(), {}
+    rows = {part: (shape, count) for part, shape, count in stated(kind)}
+    others = {"in all": (SEQUENCE, PAIR), "of MFCC means": (MEAN, PAIR),
+              "of 35 action units": (SEQUENCE, UNITS)}  # fmt: skip
+    assert set(others) < set(rows)
+    for part, shapes in others.items():
+        assert rows.pop(part) == ((8,), weights(kind(*shapes)))
+
+    def watch(part: str) -> None:
+        def hook(module: nn.Module, _: object, given: object) -> None:
+            given = given[0] if isinstance(given, tuple) else given  # an LSTM gives its state, too
+            gave[part] = tuple(given.shape[1:]), weights(module)
+
+        network.get_submodule(part).register_forward_hook(hook)
+
+    for part in rows:
+        watch(part)
+    network(*inputs(SEQUENCE, PAIR))
+    assert gave == rows
+
+
+def test_the_later_system_has_less_than_a_million_parameters() -> None:
+    assert weights(systems.SYSTEMS["chumachenko"].network(SEQUENCE, PAIR)) < 1_000_000
+
+
+@pytest.mark.parametrize("image", [PAIR, UNITS], ids=["pairs", "units"])
+@pytest.mark.parametrize("sound", [MEAN, SEQUENCE], ids=["mean", "sequence"])
+@pytest.mark.parametrize("name", PLAIN)
+def test_each_takes_what_a_store_gives(
+    name: str, sound: tuple[int, ...], image: tuple[int, ...]
+) -> None:
+    network = systems.SYSTEMS[name].network(sound, image)
+    for batch in (3, 1):  # the last batch of an epoch may be a row alone
+        logits = network.train()(*inputs(sound, image, batch))
+        assert network.decision in logits
+        assert network.needs_image
+        for each in logits.values():
+            assert each.shape == (batch, 8)
+            assert each.isfinite().all()
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_each_does_without_an_absent_modality(name: str) -> None:
+    network = networks.seeded(systems.SYSTEMS[name].network, MEAN, UNITS, seed=0).eval()
+    mfcc, image = inputs(MEAN, UNITS, 2)
+    present = torch.tensor([[1.0, 0.0], [0.0, 1.0]])  # the first is only heard, the second seen
+    before = network(mfcc, image, present)["joint"]
+    for other, moved in ((mfcc + 1, image), [True, False]), ((mfcc, image + 1), [False, True]):
+        found = (network(*other, present)["joint"] - before).abs().amax(dim=1) > 1e-6
+        assert found.tolist() == moved
+
+
+@pytest.mark.parametrize("name", ["cornejo-pedrini", "siddiqui-javaid", "luna-jimenez"])
+def test_branches_that_are_fused_late_learn_apart(name: str) -> None:
+    network = networks.seeded(systems.SYSTEMS[name].network, MEAN, UNITS, seed=0)
+    logits = network(*inputs(MEAN, UNITS, 4))
+    assert not logits["joint"].requires_grad
+    nn.functional.cross_entropy(logits["audio"], torch.arange(4)).backward()
+    reached = {n.split(".")[0] for n, w in network.named_parameters() if w.grad is not None}
+    assert reached == {"sound", "audio_classifier"}
+
+
+def test_the_census_transform_by_hand() -> None:
+    grey = torch.tensor([[5.0, 1, 9], [7, 6, 2], [6, 8, 3]]).view(1, 1, 3, 3)
+    # Darker than 6, row by row: 5 and 1, not 9; not 7, 2; not 6 (as dark), not 8, 3.
+    assert census(grey)[0, 0, 1, 1] == 0b11001001
+    # The corner 5 has itself beyond the edge; darker are 1, above right, and 1 to its right.
+    assert census(grey)[0, 0, 0, 0] == 0b00101000
+    assert census(torch.full((1, 1, 4, 4), 3.0)).abs().sum() == 0
+    assert torch.equal(census(grey), census(0.1 * grey - 7))  # in other light
+
+
+def test_the_frames_of_a_pair_are_transformed_each_for_itself() -> None:
+    first, second = torch.rand(2, 1, 3, 16, 16).unbind()
+    pair = torch.cat([first, second], dim=3)
+    found = CensusPair()(pair)
+    assert found.shape == (1, 1, 16, 32)
+    assert torch.equal(found[..., :16], CensusPair()(torch.cat([first, first], dim=3))[..., :16])
+    assert found.min() >= -1
+    assert found.max() <= 1
+
+
+def test_the_second_stream_is_the_difference_of_the_frames() -> None:
+    streams = siddiqui_javaid.TwoStreams().eval()
+    seen = []
+    streams.change.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    frame = torch.rand(1, 3, 64, 64)
+    streams(torch.cat([frame, frame + 0.5], dim=3))
+    torch.testing.assert_close(seen[0], torch.full_like(frame, 0.5))
+
+
+def test_the_spatial_transformer_moves_what_it_is_told_to_and_never_far() -> None:
+    transformer = luna_jimenez.SpatialTransformer().eval()
+    picture = torch.rand(1, 3, 32, 32)
+    torch.testing.assert_close(transformer(picture), picture, atol=1e-4, rtol=0)
+    transformer.where.bias.data = torch.tensor([0, 0, 99.0, 0, 0, 0])  # to the right, all it can
+    found = transformer(picture)
+    torch.testing.assert_close(found[..., :28], picture[..., 4:], atol=1e-4, rtol=0)
+    assert found[..., 28:].abs().sum() == 0
+
+
+def test_each_modality_is_weighted_by_what_the_other_asks_for() -> None:
+    network, asked = systems.SYSTEMS["chumachenko"].network(SEQUENCE, PAIR).eval(), {}
+    for name in ("of_face", "of_sound"):
+        network.get_submodule(name).register_forward_pre_hook(
+            lambda _, given, name=name: asked.update({name: [each.shape[2] for each in given]})
+        )
+    network(*inputs(SEQUENCE, PAIR))
+    assert asked == {"of_face": [31, 2], "of_sound": [2, 31]}  # steps that ask, steps asked for
+
+
+def test_what_a_paper_says_of_training_goes_before_the_settings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    units, found = store(image=UNITS), []
+    cut = all_at_once(units)
+    samples = loaders.to_device(units, cut.train, "cpu")
+    monkeypatch.setattr(training, "fit", lambda *given, **_: found.append(given[3]))
+    for name in ("chumachenko", "ristea"):
+        systems.train(name, units, samples, cut, Training(epochs=7))
+    assert [each.epochs for each in found] == [7, 7]
+    assert [each.modality_dropout for each in found] == [1 / 3, 0]
+
+
+def test_every_row_of_the_registry_says_what_is_lacking_and_on_which_protocol() -> None:
+    for name, system in systems.SYSTEMS.items():
+        assert min(map(len, (system.citation, system.protocol, system.lacking))) > 20, name
+        assert re.fullmatch(r"[\d., ]+", system.printed)
+        assert re.fullmatch(r"(doi:10\.\d+/\S+)?", system.source)
+        Training(**system.settings)
+    assert len(systems.SYSTEMS["cornejo-pedrini"].stages) == 12
+    assert systems.SYSTEMS["siddiqui-javaid-five"].emotions == (1, 3, 4, 5, 8)
+
+
+def test_what_cannot_be_made_is_refused_with_a_reason() -> None:
+    units = store(image=UNITS)
+    with pytest.raises(ValueError, match="there is no 'nobody'; choose from siddiqui-javaid"):
+        systems.make("nobody", units, 0)
+    with pytest.raises(ValueError, match="'aghajani' cannot be built; lacking: a description"):
+        systems.make("aghajani", units, 0)
+    with pytest.raises(ValueError, match="holds sound alone, and ristea needs faces"):
+        systems.make("ristea", store_of(units.clips, units.mfcc, None), 0)
+    cut = all_at_once(units)
+    samples = loaders.to_device(units, cut.train, "cpu")
+    with pytest.raises(ValueError, match="ristea has no 'PCA'; choose from none"):
+        systems.train("ristea", units, samples, cut, variant="PCA")
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_the_same_seed_gives_the_same_weights_and_leaves_pytorch_as_it_was(name: str) -> None:
+    units = store(image=UNITS)
+    cut = by_actor(units, {3}, {4})
+    samples = loaders.to_device(units, cut.train, "cpu")
+    before = torch.get_rng_state()
+    brief = Training(epochs=1, batch=8)
+    twice = [systems.train(name, units, samples, cut, brief) for _ in range(2)]
+    assert training.digest(twice[0].network) == training.digest(twice[1].network)
+    assert torch.equal(torch.get_rng_state(), before)
+    first, second = (each.log_posteriors(samples, cut.test) for each in twice)
+    np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize(("name", "new"), STAGES)
+def test_a_stage_never_sees_a_test_row(name: str, new: type[parts.Stage]) -> None:
+    units = store(image=UNITS)
+    cut = by_actor(units, {3}, {4})
+    samples = loaders.to_device(units, cut.train, "cpu")
+    network = systems.make(name, units, 0)
+    stage = new().fit(network, samples, cut)
+    clips = samples.clip_of_row[cut.test]
+    mfcc, vectors, label = samples.mfcc.clone(), samples.vectors.clone(), samples.label.clone()
+    mfcc[clips], vectors[cut.test], label[cut.test] = 9, -9, 0
+    other = replace(samples, mfcc=mfcc, vectors=vectors, label=label)
+    again = new().fit(network, other, cut)
+    known = np.concatenate([cut.train, cut.validation])
+    for found, same in zip(fitted(stage), fitted(again), strict=True):
+        np.testing.assert_array_equal(found, same)
+    np.testing.assert_array_equal(
+        stage.log_posteriors(network, samples, known), again.log_posteriors(network, other, known)
+    )
+
+
+def fitted(stage: parts.Stage) -> list[np.ndarray]:
+    """Every array that fitting has left in the parts of a stage."""
+    found = []
+    for machine in vars(stage).values():
+        for _, part in getattr(machine, "steps", [("", machine)]):
+            found += [each for name, each in sorted(vars(part).items())
+                      if name.endswith("_") and isinstance(each, np.ndarray)]  # fmt: skip
+    assert found
+    return found
+
+
+@pytest.mark.parametrize("new", [OverDecisions, OverPosteriors])
+def test_what_decides_last_is_fitted_on_validation_rows_alone(new: type[parts.Stage]) -> None:
+    name = "siddiqui-javaid" if new is OverDecisions else "luna-jimenez"
+    units = store(image=UNITS)
+    cut = by_actor(units, {3}, {4})
+    samples = loaders.to_device(units, cut.train, "cpu")
+    network = systems.make(name, units, 0)
+    stage = new().fit(network, samples, cut)
+    last = stage.last if new is OverDecisions else stage.machine
+    label = samples.label.clone()
+    label[cut.validation] = 2
+    label[cut.validation[:4]] = 5
+    again = new().fit(network, replace(samples, label=label), cut)
+    told = again.last if new is OverDecisions else again.machine
+    assert last.classes_.tolist() == list(range(8))
+    assert told.classes_.tolist() == [2, 5]
+    found = again.log_posteriors(network, samples, cut.test)
+    assert set(found.argmax(axis=1)) <= {2, 5}
+
+
+LEARNS = Training(epochs=40, batch=8)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "told",
+    [{"silent": True}, {"silent": True, "image": UNITS},
+     {"still": True, "sound": SEQUENCE, "image": UNITS}, {"still": True, "image": UNITS}],
+    ids=["by pairs", "by units", "by a sequence", "by means"],
+)  # fmt: skip
+@pytest.mark.parametrize("name", PLAIN)
+def test_each_learns_32_clips_by_heart_from_either_modality(
+    name: str, told: dict[str, object]
+) -> None:
+    few = store(**told)
+    cut = all_at_once(few)
+    assert len(cut.train) == 32
+    samples = loaders.to_device(few, cut.train, "cpu")
+    assert right(systems.train(name, few, samples, cut, LEARNS), samples, cut.train) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", systems.SYSTEMS["cornejo-pedrini"].stages)
+def test_every_reduction_with_every_classifier_learns(variant: str) -> None:
+    units = store(actors=8, image=UNITS)
+    cut = by_actor(units, {5, 6}, {7, 8})
+    samples = loaders.to_device(units, cut.train, "cpu")
+    trained = systems.train("cornejo-pedrini", units, samples, cut, LEARNS, variant)
+    assert right(trained, samples, cut.train) == 1
+    assert right(trained, samples, cut.test) > 0.6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PLAIN)
+def test_shuffled_labels_tell_nothing_of_unseen_speakers(name: str) -> None:
+    many = store(actors=12, repetitions=2, image=UNITS)
+    cut = by_actor(many, {7, 8}, {9, 10, 11, 12})
+    samples = loaders.to_device(many, cut.train, "cpu")
+    true = systems.train(name, many, samples, cut, replace(LEARNS, epochs=10))
+    assert right(true, samples, cut.test) > 0.6
+    order = torch.randperm(len(samples.label), generator=torch.Generator().manual_seed(0))
+    shuffled = replace(samples, label=samples.label[order])
+    misled = systems.train(name, many, shuffled, cut, replace(LEARNS, epochs=10))
+    assert right(misled, shuffled, cut.test) < 0.3  # of 64 clips; chance is 0.125
+
+
+@pytest.mark.slow
+def test_five_emotions_are_learned_where_only_five_are_given() -> None:
+    units = store(image=UNITS)
+    five = units.rows["emotion"].isin(systems.SYSTEMS["siddiqui-javaid-five"].emotions)
+    rows = np.flatnonzero(five)
+    cut = Split(rows, rows, rows, "clip")
+    samples = loaders.to_device(units, cut.train, "cpu")
+    trained = systems.train("siddiqui-javaid-five", units, samples, cut, LEARNS)
+    assert right(trained, samples, rows) == 1
+    assert trained.log_posteriors(samples, rows)[:, [1, 5, 6]].max() < -10
