@@ -238,7 +238,7 @@ def test_every_row_of_the_registry_says_what_is_lacking_and_on_which_protocol() 
     for name, system in systems.SYSTEMS.items():
         assert min(map(len, (system.citation, system.protocol, system.lacking))) > 20, name
         assert re.fullmatch(r"[\d., ]+", system.printed)
-        assert re.fullmatch(r"(doi:10\.\d+/\S+)?", system.source)
+        assert re.fullmatch(r"(doi:10\.\d+/\S+|arXiv:\d+\.\d+|IEEE SMC 2019)?", system.source)
         Training(**system.settings)
     assert len(systems.SYSTEMS["cornejo-pedrini"].stages) == 12
     assert systems.SYSTEMS["siddiqui-javaid-five"].emotions == (1, 3, 4, 5, 8)

@@ -42,7 +42,7 @@ class System:
     """A published system: what it is here, and what was printed of it, on which protocol."""
 
     citation: str
-    source: str  # DOI
+    source: str  # DOI, arXiv number or conference
     printed: str  # accuracy, %
     protocol: str  # on which the printed figure stands
     lacking: str  # what of it cannot be had
@@ -133,7 +133,7 @@ SYSTEMS = {
     "cornejo-pedrini": System(
         citation="[18] Cornejo and Pedrini 2019, Audio-Visual Emotion Recognition Using a Hybrid "
         "Deep Convolutional Neural Network based on Census Transform",
-        source="doi:10.1109/SMC.2019.8914193",
+        source="IEEE SMC 2019",
         printed="82.5, 85, 59.5",
         protocol="six emotions; RML, eNTERFACE'05 and BAUM-1s, in this order; not RAVDESS",
         lacking="pretrained AlexNet and VGG-Face, the three databases, spectrograms, face crops",
@@ -146,7 +146,7 @@ SYSTEMS = {
     "ristea": System(
         citation="[20] Ristea, Duţu and Radoi 2019, Emotion Recognition System from Speech and "
         "Visual Information based on Convolutional Neural Networks",
-        source="doi:10.1109/SPED.2019.8906538",
+        source="arXiv:2003.00351",
         printed="69.42",
         protocol="six emotions; CREMA-D, not RAVDESS",
         lacking="CREMA-D, the widths and kernels, a sequence of more than two images, spectrograms",
@@ -173,8 +173,8 @@ SYSTEMS = {
     ),
     "chumachenko": System(
         citation="Chumachenko, Iosifidis and Gabbouj 2022, Self-attention fusion for audiovisual "
-        "emotion recognition with incomplete data (arXiv:2201.11095), intermediate attention",
-        source="doi:10.1109/ICPR56361.2022.9956592",
+        "emotion recognition with incomplete data, intermediate attention",
+        source="arXiv:2201.11095",
         printed="81.58",
         protocol="eight emotions; RAVDESS, four test actors",
         lacking="EfficientFace with weights of AffectNet, face crops, more than two frames a row",
