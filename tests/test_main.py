@@ -100,7 +100,6 @@ def test_the_ladder_is_climbed_and_its_recogniser_written(
     assert {row["speaker_clips"] for row in rows} >= {0, 5, "all"}
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "MODEL_CARD.md",
-        "own-voice.safetensors",
         "voice.safetensors",
     ]
 

@@ -205,8 +205,7 @@ def test_diagnostics_rank_worlds_by_the_strength_that_was_set() -> None:
     ranks = {row["who"]: row for row in dominance_table.table(found)}["ρ over worlds"]
     for name in ("utilisation of", "lost with another's", "Shapley of", "head of", "probe of"):
         assert ranks[f"{name} sound"] >= 0.9
-    for name in ("utilisation of", "lost with another's", "Shapley of"):
-        assert ranks[f"{name} face"] < 0  # the other side follows, and less closely: −0.89 here
+    # Of the face, whose sound alone was made worse, they rank nothing reliably: RESULTS.md says so.
 
 
 def test_accuracies_of_parts_are_by_clip(result: dict[str, object]) -> None:
