@@ -11,7 +11,6 @@ import html
 import io
 import tempfile
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 
 import anywidget
@@ -36,11 +35,6 @@ FACE = 64  # pixels: the side of the face that a network would get
 Answer = tuple[dict[str, object], list[bytes]]  # what the page gets: plain values, and buffers
 
 
-@lru_cache(maxsize=1)
-def _recogniser() -> listening.Recogniser:
-    return listening.Recogniser.load()
-
-
 def judge(sound: np.ndarray, rate: int) -> dict[str, object]:
     """What ``python -m avlib predict`` says of the same sound, ``(samples,)`` float32.
 
@@ -51,7 +45,7 @@ def judge(sound: np.ndarray, rate: int) -> dict[str, object]:
         found = listening.stretches(sound, rate)
     except ValueError as error:
         return {"probabilities": None, "said": f"The sound {error}.", "segments": []}
-    heard = _recogniser().judge("live", found)
+    heard = listening.Recogniser.load().judge("live", found)
     return {
         "probabilities": heard.probabilities,
         "said": heard.sentence(),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -176,7 +177,7 @@ class Recogniser:
         Raises ValueError if the file holds none, or one that asks for action units.
         """
         if weights is None:
-            return cls(*recogniser.load("own-voice"))
+            return _shipped()
         found = cls(*recogniser.read(weights))
         if found.sees and found.header["recipe"]["visual"] != "pairs":
             raise ValueError(
@@ -249,6 +250,12 @@ class Recogniser:
             f"clips of actors {who}; chance is 12.5 %. Acted emotion is not felt emotion: do not "
             "judge people by this."
         )
+
+
+@lru_cache(maxsize=1)
+def _shipped() -> Recogniser:
+    """The one for any voice, read once: widgets ask it several times a second."""
+    return Recogniser(*recogniser.load("own-voice"))
 
 
 def _by_emotion(logs: np.ndarray) -> dict[str, float]:

@@ -136,12 +136,12 @@ def utilisation(both: float, without: float) -> float:
     `both` is 0. Source: Wu et al. 2022, *Characterizing and overcoming the greedy nature of
     learning in multi-modal deep neural networks*, arXiv:2202.05306.
 
-    >>> utilisation(0.8, 0.6)
-    0.25
+    >>> utilisation(0.75, 0.5)
+    0.3333333333333333
     """
     if both <= 0:
         raise ValueError("both: an accuracy of 0 leaves nothing to take away from")
-    return round((both - without) / both, 12)
+    return (both - without) / both
 
 
 def shapley(value: Mapping[tuple[str, ...], float]) -> dict[str, float]:

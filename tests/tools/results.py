@@ -30,12 +30,8 @@ from avlib.evaluation import dominance_table, experiments
 
 ROOT = Path(__file__).parents[2]
 MEASURED = ROOT / "tests" / "benchmarks" / "measured"
-PLACES = {
-    "DIR": "data",
-    "FILE": "action_units",
-    "FILM": "film",
-    "FILMS": "films",
-}  # in commands → options here
+# In commands → options here.
+PLACES = {"DIR": "data", "FILE": "action_units", "FILM": "film", "FILMS": "films"}
 
 
 @dataclass(frozen=True)
@@ -216,42 +212,38 @@ def readme_table() -> str:
     return table(rows)
 
 
-def robust() -> str:
-    """What lesson 10 draws of `robustness`."""
-    kept = json.loads((MEASURED / "robustness.json").read_text("utf-8"))
-    told = {key: kept[key] for key in ("measured_on", "commands", "commit", "date", "rows")}
-    return json.dumps(told, indent=1, ensure_ascii=False) + "\n"
+def _kept(name: str) -> tuple[list[dict[str, object]], dict[str, object]]:
+    """The rows of a measurement, and where and when they came from."""
+    kept = json.loads((MEASURED / f"{name}.json").read_text("utf-8"))
+    return kept["rows"], {key: kept[key] for key in ("measured_on", "commands", "commit", "date")}
 
 
 _NOT_DRAWN = ("UAR", "noise at", "face black", "gradient of", "overfitting", "lost with")
 
 
-def dominance() -> str:
-    """What lesson 07 draws of `dominance` and `dominance-worlds`."""
-    told = {}
-    for part, name in (("cures", "dominance"), ("worlds", "dominance-worlds")):
-        kept = json.loads((MEASURED / f"{name}.json").read_text("utf-8"))
-        rows = [
-            {column: value for column, value in row.items() if not column.startswith(_NOT_DRAWN)}
-            for row in kept["rows"]
-            if not row["who"].startswith("ρ")
-        ]
-        told[part] = {key: kept[key] for key in ("measured_on", "commands", "commit", "date")}
-        told[part]["rows"] = rows
-    return json.dumps(told, indent=1, ensure_ascii=False) + "\n"
-
-
-def shipped() -> str:
-    """The ladder's rows for lesson 09, which a learner has without this repository."""
-    kept = json.loads((MEASURED / "ladder.json").read_text("utf-8"))
+def drawn() -> dict[str, object]:
+    """What lessons draw of measurements, which a learner has without this repository, by module."""
     names = {"accuracy from": "low", "accuracy to": "high", "UAR": "uar"}
-    rows = [
-        {names.get(k, k).replace(" ", "_"): value for k, value in row.items()}
-        for row in kept["rows"]
-        if " less " not in row["step"]
-    ]
-    told = {key: kept[key] for key in ("measured_on", "commands", "commit", "date")}
-    return json.dumps(told | {"rows": rows}, indent=1, ensure_ascii=False) + "\n"
+    rows, told = _kept("ladder")
+    ladder = told | {
+        "rows": [
+            {names.get(k, k).replace(" ", "_"): value for k, value in row.items()}
+            for row in rows
+            if " less " not in row["step"]
+        ]
+    }
+    rows, told = _kept("robustness")
+    dominance = {}
+    for part, name in (("cures", "dominance"), ("worlds", "dominance-worlds")):
+        each, about = _kept(name)
+        dominance[part] = about | {
+            "rows": [
+                {column: v for column, v in row.items() if not column.startswith(_NOT_DRAWN)}
+                for row in each
+                if not row["who"].startswith("ρ")
+            ]
+        }
+    return {"ladder": ladder, "robustness": told | {"rows": rows}, "dominance": dominance}
 
 
 def written() -> dict[Path, str]:
@@ -268,10 +260,14 @@ def written() -> dict[Path, str]:
     readme = (ROOT / "README.md").read_text("utf-8")
     marked = re.compile(r"(<!-- results -->\n).*?(\n<!-- end -->)", re.DOTALL)
     return {
+        **{
+            ROOT / "avlib" / "evaluation" / f"{module}.json": json.dumps(
+                content, indent=1, ensure_ascii=False
+            )
+            + "\n"
+            for module, content in drawn().items()
+        },
         ROOT / "RESULTS.md": "\n\n".join([head, *sections]) + "\n",
-        ROOT / "avlib" / "evaluation" / "dominance.json": dominance(),
-        ROOT / "avlib" / "evaluation" / "ladder.json": shipped(),
-        ROOT / "avlib" / "evaluation" / "robustness.json": robust(),
         ROOT / "README.md": marked.sub(lambda at: at[1] + readme_table() + at[2], readme),
     }
 
