@@ -51,9 +51,9 @@ def _answer(answer: object) -> None:
 @exercise("10.2")
 def _clips_needed(answer: object) -> None:
     rng = np.random.default_rng()
-    p, width = rng.uniform(0.2, 0.8), rng.uniform(0.08, 0.16)
+    p, width = rng.uniform(0.35, 0.65), rng.uniform(0.08, 0.16)
     found = number(call(answer, p, width), "the result")
-    z, clips = 1.96, np.arange(1, 2001)
+    z, clips = 1.96, np.arange(1, 10_001)
 
     def first(reach: np.ndarray, most: float) -> int:
         """The smallest number of clips at which this is no more than that."""
