@@ -10,8 +10,8 @@ from avlib.terminal import ActionUnits, Json, RecipeName, Seed, command, flag, o
 
 app = typer.Typer(
     name="run",
-    help="Run a whole experiment.\n\nprotocols, auxiliary, pairing and dominance keep every run "
-    "that has ended, and go on where they were stopped.",
+    help="Run a whole experiment.\n\nprotocols, auxiliary, pairing, dominance and systems keep "
+    "every run that has ended, and go on where they were stopped.",
     **terminal.PLAIN,
 )
 
@@ -190,6 +190,51 @@ def _strengths_of(text: str) -> list[float]:
     if not all(0 <= each <= 1 for each in found):
         raise typer.BadParameter(f"{text!r} should be numbers from 0 to 1", param_hint="--strength")
     return found
+
+
+@command(app, name="systems", goes_on=True)
+def table2(
+    data: Data = None,
+    action_units: ActionUnits = None,
+    split: Splits = "clip,actor",
+    folds: Folds = "emobox",
+    epochs: Epochs = 30,
+    seeds: Seeds = 1,
+    systems: option(str | None, "some of the systems (default: all)", "NAME,…") = None,
+    predictions: option(
+        list[Path] | None,
+        "somebody's predictions, as `score` reads them; may be given again",
+        "FILE",
+    ) = None,
+    fresh: Fresh = False,
+    json: Json = None,
+) -> None:
+    """Table II: the systems that the paper names, and its own network, on the same folds."""
+    from avlib import course
+    from avlib.evaluation import scoring, table2
+    from avlib.features.recipe import Recipe
+    from avlib.learning.splits import UNITS
+    from avlib.learning.training import Training
+
+    units, parts = terminal.some_of(UNITS, "--split", split), _folds_of(folds)
+    names = terminal.some_of(table2.BUILT, "--systems", systems or ",".join(table2.BUILT))
+    published = {path.stem: scoring.read(path) for path in predictions or ()}
+    folder, how = data or course.recordings(), {"fresh": fresh, "published": published}
+    clips, chosen = _with_faces("systems", folder, "spectrogram", action_units)
+    seen = {"pairs": ("frames", "pairs", "pairs")}.get(chosen.visual, 3 * [chosen.visual])
+    recipes = zip(("spectrogram", "sequence", "voice"), seen, strict=True)
+    stores = (course.store(clips, Recipe.preset(*each)) for each in recipes)
+    keep = course.data_folder() / "runs"
+    result = table2.run(
+        *stores, units, parts, seeds, Training(epochs=epochs), names, keep=keep, **how
+    )
+    save(json, result)
+    faces = "films" if chosen.visual == "pairs" else "action units"
+    say(
+        f"systems, {_measured_on(result)}, faces by {faces}, {folds} folds, {epochs} epochs, "
+        f"{seeds} seeds; by clip, 95 % intervals over actors",
+        *table2.as_text(table2.table(result)),
+    )
 
 
 @command(app, goes_on=True)

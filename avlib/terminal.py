@@ -40,10 +40,14 @@ def flag(name: str, help: str) -> object:
 
 
 Json = option(Path | None, "write the numbers here too", "FILE")
-RecipeName = option(Literal["paper", "sequence"], "the MFCCs' mean over time, or their sequence")
+RecipeName = option(
+    Literal["paper", "sequence", "spectrogram"],
+    "the MFCCs' mean over time, their sequence, or the spectrogram that they are made of",
+)
 AnyRecipeName = option(
-    Literal["paper", "sequence", "voice"],
-    "the MFCCs' mean over time, their sequence, or the functionals of the voice",
+    Literal["paper", "sequence", "spectrogram", "voice"],
+    "the MFCCs' mean over time, their sequence, the spectrogram that they are made of, or the "
+    "functionals of the voice",
 )
 ActionUnits = option(
     Path | None,

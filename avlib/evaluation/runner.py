@@ -61,6 +61,10 @@ class Trial:
 
     code = ()  # modules beside the usual ones that decide what a run of this kind comes to
 
+    def about(self, store: FeatureStore, split: Split) -> Split:
+        """The rows of a split that this trial is about."""
+        return split
+
     def given(self, samples: Samples) -> Samples:
         """The samples as this trial wants them."""
         return samples
@@ -71,6 +75,10 @@ class Trial:
         """A trained network and its history."""
         network = networks.make(self.network, store, self.settings.seed)
         return network, training.fit(network, samples, split, self.settings, progress=False)
+
+    def predict(self, network: nn.Module, samples: Samples, rows: np.ndarray) -> np.ndarray:
+        """What it says of rows: log-probabilities, ``(rows, 8)``."""
+        return training.predict(network, samples, rows)
 
     def examine(
         self, network: nn.Module, store: FeatureStore, samples: Samples, split: Split
@@ -212,9 +220,14 @@ def on_one_thread() -> Iterator[None]:
 
 
 def _cut(store: FeatureStore, trial: Trial) -> Split:
-    with warnings.catch_warnings(action="ignore"):  # they were told when the trials were made
-        cuts = splits.cuts(store.rows, trial.unit, trial.folds, trial.settings.seed)
-    return cuts[trial.fold]
+    found = cut(store, trial.unit, trial.folds, trial.fold, trial.settings.seed)
+    return trial.about(store, found)
+
+
+def cut(store: FeatureStore, unit: str, folds: int | str | None, fold: int, seed: int = 0) -> Split:
+    """One of `splits.cuts`, without its warnings: they were told when the trials were made."""
+    with warnings.catch_warnings(action="ignore"):
+        return splits.cuts(store.rows, unit, folds, seed)[fold]
 
 
 def _carry_out(
@@ -232,7 +245,7 @@ def _carry_out(
     else:
         network, table = trial.learn(store, samples, split)
         history = table.to_dict("records")
-        log_probabilities = partial(training.predict, network)
+        log_probabilities = partial(trial.predict, network)
     tested = samples
     if trial.mixed_test:
         drawn = torch.Generator().manual_seed(trial.settings.seed)

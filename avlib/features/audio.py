@@ -16,7 +16,7 @@ from threadpoolctl import ThreadpoolController
 
 from avlib.corpus.recording import load, load_channels
 
-__all__ = ["load", "load_channels", "mfcc", "one_thread", "resample"]
+__all__ = ["load", "load_channels", "mfcc", "one_thread", "resample", "spectrogram"]
 
 # The filter that resampy 0.4 publishes as "kaiser_best" (resampy.filters.sinc_window).
 ZERO_CROSSINGS = 50
@@ -110,11 +110,28 @@ def mfcc(
     """
     import librosa
 
-    bands = mel_bands(rate, window)
+    decibel = spectrogram(sound, rate, 128, hop, window)
+    return librosa.feature.mfcc(S=decibel, n_mfcc=coefficients).astype(np.float32)
+
+
+def spectrogram(
+    sound: np.ndarray, rate: int, bands: int = 64, hop: int = 512, window: int = 2048
+) -> np.ndarray:
+    """A log-mel spectrogram: how loud each of so many mel `bands` is in each frame, in dB.
+
+    What `mfcc` takes its cosine transform of, and is given the same. Returns ``(bands, frames)`` or
+    ``(sounds, bands, frames)`` float32, the lowest band first.
+
+    >>> spectrogram(np.zeros(22_050, np.float32), 22_050).shape
+    (64, 44)
+    """
+    import librosa
+
+    weights = mel_bands(rate, window, bands)
     padded = np.pad(sound, [(0, 0)] * (sound.ndim - 1) + [(window // 2, window // 2)])
     frames = 1 + (padded.shape[-1] - window) // hop
     mel = [  # of a long recording, a block at a time
-        bands @ np.abs(
+        weights @ np.abs(
             librosa.stft(
                 padded[..., begin * hop : (min(begin + _BLOCK, frames) - 1) * hop + window],
                 n_fft=window, hop_length=hop, center=False,
@@ -122,13 +139,12 @@ def mfcc(
         ) ** 2
         for begin in range(0, frames, _BLOCK)
     ]  # fmt: skip
-    decibel = librosa.power_to_db(np.concatenate(mel, axis=-1))
-    return librosa.feature.mfcc(S=decibel, n_mfcc=coefficients).astype(np.float32)
+    return librosa.power_to_db(np.concatenate(mel, axis=-1))
 
 
 @lru_cache(maxsize=8)
-def mel_bands(rate: int, window: int) -> np.ndarray:
-    """What `mfcc` weighs frequencies by: ``(128, 1 + window / 2)`` float32."""
+def mel_bands(rate: int, window: int, bands: int = 128) -> np.ndarray:
+    """What frequencies are weighed by: ``(bands, 1 + window / 2)`` float32."""
     import librosa
 
-    return librosa.filters.mel(sr=rate, n_fft=window)
+    return librosa.filters.mel(sr=rate, n_fft=window, n_mels=bands)

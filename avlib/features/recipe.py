@@ -15,6 +15,8 @@ import numpy as np
 from avlib.features import audio, functionals, video
 from avlib.features.spoil import Spoil
 
+Visual = Literal["pairs", "frames", "vector", "none"]
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -31,24 +33,24 @@ class Recipe:
     revision: ClassVar[int] = 1
 
     sample_rate: int = 22_050  # Hz; sound is resampled to it with kaiser_best
-    coefficients: int = 40  # MFCCs to keep
+    coefficients: int = 40  # MFCCs to keep; of a spectrogram, its mel bands
     hop: int = 512  # samples from one MFCC frame to the next
     analysis_window: int = 2048  # samples in one MFCC frame
-    # The MFCCs' mean over time, or all of them; or the functionals of the voice, which have
-    # settings of their own.
-    sound: Literal["mean", "sequence", "voice"] = "mean"
+    # The MFCCs' mean over time, or all of them; or the log-mel spectrogram that they are made of;
+    # or the functionals of the voice, which have settings of their own.
+    sound: Literal["mean", "sequence", "spectrogram", "voice"] = "mean"
     sequence_seconds: float = 2.9  # s; a sequence is cut from the middle of the clip
-    # Frame pairs; or, where films are not at hand, a vector of action units for each clip (see
-    # action_units.join); or nothing, for sound alone.
-    visual: Literal["pairs", "vector", "none"] = "pairs"
+    # Frame pairs; or one strip of frames, the first of every pair; or, where films are not at hand,
+    # a vector of action units for each clip (see action_units.join); or nothing, for sound alone.
+    visual: Visual = "pairs"
     pair_window: float = 0.5  # s; one pair is cut from every window
     pair_offset: float = 0.25  # s from the first frame of a pair to its second
     pair_limit: float = 3.0  # s; windows begin before this
     frame_size: int = 64  # pixels; frames are cut square and resized to this side
 
     @classmethod
-    def preset(cls, name: str, visual: Literal["pairs", "vector", "none"] = "pairs") -> Recipe:
-        """The recipe called ``paper``, ``sequence`` or ``voice``; `ValueError` if there is no such.
+    def preset(cls, name: str, visual: Visual = "pairs") -> Recipe:
+        """The recipe of a name in `PRESETS`; `ValueError` if there is no such.
 
         >>> Recipe.preset("sequence").sequence_frames
         125
@@ -60,11 +62,16 @@ class Recipe:
     @property
     def media(self) -> list[str]:
         """The columns of a table of clips that name the files which features are made of."""
-        return ["sound", "picture"] if self.visual == "pairs" else ["sound"]
+        return ["sound", "picture"] if self.has_pictures else ["sound"]
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether frames are cut from films."""
+        return self.visual in ("pairs", "frames")
 
     @property
     def sequence_frames(self) -> int:
-        """MFCC frames in a sequence."""
+        """Frames of sound in a sequence or a spectrogram."""
         return round(self.sequence_seconds * self.sample_rate / self.hop)
 
     @property
@@ -72,10 +79,16 @@ class Recipe:
         """Frame pairs in a clip that is long enough: 6 with the defaults."""
         return round(self.pair_limit / self.pair_window)
 
+    @property
+    def frames_side_by_side(self) -> int:
+        """Frames in a picture of the store: 2 of a pair, 6 of a strip with the defaults."""
+        return self.pairs_a_clip if self.visual == "frames" else 2
+
 
 PRESETS = {
     "paper": Recipe(),
     "sequence": Recipe(sound="sequence"),
+    "spectrogram": Recipe(sound="spectrogram", coefficients=64),
     "voice": Recipe(sound="voice"),
 }
 
@@ -83,13 +96,14 @@ PRESETS = {
 def clip_features(sound: Path, picture: Path | None, recipe: Recipe) -> dict[str, np.ndarray]:
     """Whatever a recipe computes of one clip, by name; a new kind of feature is one entry here.
 
-    ``mfcc`` as `clip_mfcc` or ``voice`` as `clip_voice`, and ``pairs`` as `clip_pairs` where the
-    recipe has them; raises as these do.
+    ``mfcc`` as `clip_mfcc` or ``voice`` as `clip_voice`, and ``pairs`` as `clip_pairs` or
+    `clip_frames` where the recipe has them; raises as these do.
     """
     heard = {"voice": clip_voice} if recipe.sound == "voice" else {"mfcc": clip_mfcc}
     found = {name: compute(sound, recipe) for name, compute in heard.items()}
-    if recipe.visual == "pairs":
-        found["pairs"] = clip_pairs(picture, recipe)
+    if recipe.has_pictures:
+        cut = clip_pairs if recipe.visual == "pairs" else clip_frames
+        found["pairs"] = cut(picture, recipe)
     return found
 
 
@@ -97,8 +111,8 @@ def clip_mfcc(path: str | Path, recipe: Recipe, spoil: Spoil | None = None) -> n
     """The MFCCs of one recording, a wav file or an mp4 file with sound, as a recipe asks.
 
     Returns float32: ``(coefficients,)`` for a mean, ``(coefficients, sequence_frames)`` for a
-    sequence. Raises `ValueError` if the file cannot be read, or is shorter than the sequence or
-    than one analysis window.
+    sequence, or for a spectrogram, which then stands in the MFCCs' place. Raises `ValueError` if
+    the file cannot be read, or is shorter than the sequence or than one analysis window.
 
     With `spoil`, one of `avlib.features.spoil`, the recording is spoilt first. What that draws at
     random follows from the file's name: the same file is spoilt in the same way each time.
@@ -112,9 +126,10 @@ def clip_mfcc(path: str | Path, recipe: Recipe, spoil: Spoil | None = None) -> n
             f"{path}: lasts {len(sound) / rate:.4f} s, shorter than one analysis window; use a "
             "whole recording"
         )
+    described = audio.spectrogram if recipe.sound == "spectrogram" else audio.mfcc
     with audio.one_thread():
         resampled = audio.resample(sound, rate, recipe.sample_rate)
-        coefficients = audio.mfcc(
+        coefficients = described(
             resampled, recipe.sample_rate, recipe.coefficients, recipe.hop, recipe.analysis_window
         )
     if recipe.sound == "mean":
@@ -153,3 +168,14 @@ def clip_pairs(path: str | Path, recipe: Recipe) -> np.ndarray:
     except ValueError as error:
         raise ValueError(f"{path}: {error}; use a whole recording") from error
     return video.frame_pairs(path, times, recipe.frame_size)
+
+
+def clip_frames(path: str | Path, recipe: Recipe) -> np.ndarray:
+    """One frame from every window of an mp4 file, side by side: a film strip.
+
+    Returns ``(1, frame_size, frames × frame_size, 3)`` uint8, RGB: six frames with the default
+    recipe. Raises `ValueError` if the file cannot be decoded, has no picture, or ends before the
+    last window begins.
+    """
+    times = recipe.pair_window * np.arange(recipe.frames_side_by_side)
+    return np.concatenate(video.frames_at(path, times, size=recipe.frame_size), axis=1)[None]

@@ -249,8 +249,8 @@ def _read(folder: Path, key: str) -> dict[str, np.ndarray]:
 def _facts(folder: Path, key: str, recipe: Recipe) -> tuple[int, str]:
     """Of a clip that has its file: how many rows, and the versions that made its features."""
     arrays = _read(folder, key)
-    rows = {"none": recipe.pairs_a_clip, "vector": 1, "pairs": len(arrays.get("pairs", ()))}
-    return rows[recipe.visual], arrays["versions"].tobytes().decode()
+    rows = recipe.pairs_a_clip if recipe.visual == "none" else len(arrays.get("pairs", "1"))
+    return rows, arrays["versions"].tobytes().decode()
 
 
 def _done(
@@ -317,8 +317,8 @@ class FeatureStore:
 
         The paper duplicates recordings so that images and recordings are one to one. In a store of
         sound alone each clip has as many rows as it would have pairs, so that a network hears it
-        as often; in a store of vectors, of which a clip has one, it has one row. The columns are
-        those of `clips` and ``clip_number``, the row in `clips`.
+        as often; in a store of strips or of vectors, of which a clip has one, it has one row. The
+        columns are those of `clips` and ``clip_number``, the row in `clips`.
         """
         numbers = np.repeat(np.arange(len(self.clips)), self.clips["rows"])
         return self.clips.iloc[numbers].reset_index(drop=True).assign(clip_number=numbers)
@@ -328,7 +328,7 @@ class FeatureStore:
         """What the clips' files hold, joined in the order of the table; read-only."""
         heard = "voice" if self.recipe.sound == "voice" else "mfcc"
         joined = {heard: np.empty(self.shapes[heard], np.float32)}
-        if self.recipe.visual == "pairs":
+        if self.recipe.has_pictures:
             joined["pairs"] = np.empty(self.shapes["pairs"], np.uint8)
         end = 0
         for number, (key, rows) in enumerate(self.clips[["key", "rows"]].itertuples(index=False)):
@@ -342,7 +342,10 @@ class FeatureStore:
 
     @property
     def mfcc(self) -> np.ndarray:
-        """``(clips, 40)`` or ``(clips, 40, frames)``, float32; no store of voices has them."""
+        """``(clips, 40)`` or ``(clips, 40, frames)``, float32; no store of voices has them.
+
+        By the recipe ``spectrogram`` a log-mel spectrogram, ``(clips, 64, frames)``, in dB.
+        """
         if self.recipe.sound == "voice":
             raise ValueError(
                 f"{self.folder}: holds functionals of the voice, and these networks take MFCCs; "
@@ -357,13 +360,16 @@ class FeatureStore:
 
     @property
     def pairs(self) -> np.ndarray | None:
-        """``(pairs, 64, 128, 3)`` uint8, RGB, clip after clip; None where there are none."""
+        """``(pairs, 64, 128, 3)`` uint8, RGB, clip after clip; None where there are none.
+
+        By a recipe of ``frames``, ``(clips, 64, 384, 3)``: six frames of each clip side by side.
+        """
         return self.arrays.get("pairs")
 
     @property
     def clip_of_pair(self) -> np.ndarray | None:
         """``(pairs,)`` int64: the row in `clips` that each pair was cut from; or None."""
-        return self.rows["clip_number"].to_numpy() if self.recipe.visual == "pairs" else None
+        return self.rows["clip_number"].to_numpy() if self.recipe.has_pictures else None
 
     @cached_property
     def vectors(self) -> np.ndarray | None:
@@ -376,12 +382,12 @@ class FeatureStore:
     def shapes(self) -> dict[str, tuple[int, ...] | None]:
         """The shapes of `mfcc`, `voice`, `pairs` and `vectors`, which no file need be read for."""
         recipe, size = self.recipe, self.recipe.frame_size
-        frames = (recipe.sequence_frames,) if recipe.sound == "sequence" else ()
-        pairs, spoken = (len(self.rows), size, 2 * size, 3), recipe.sound == "voice"
+        frames = () if recipe.sound == "mean" else (recipe.sequence_frames,)
+        width, spoken = recipe.frames_side_by_side * size, recipe.sound == "voice"
         return {
             "mfcc": None if spoken else (len(self.clips), recipe.coefficients, *frames),
             "voice": (len(self.clips), len(functionals.described())) if spoken else None,
-            "pairs": pairs if recipe.visual == "pairs" else None,
+            "pairs": (len(self.rows), size, width, 3) if recipe.has_pictures else None,
             "vectors": None if self.vectors is None else self.vectors.shape,
         }
 

@@ -58,14 +58,25 @@ class Trained:
     """A system that was trained: its network, what decides after it, and the history."""
 
     network: nn.Module
-    stage: Stage | None
+    stages: Mapping[str, Stage]  # by variant, each fitted; without any the network decides
+    chosen: str  # the variant that is right most often on the validation rows; "" without any
     history: pd.DataFrame  # of `training.fit`
 
-    def log_posteriors(self, samples: Samples, rows: np.ndarray) -> np.ndarray:
-        """The log-probability of each emotion, ``(rows, 8)``, for each of `rows`."""
-        if self.stage is None:
+    def log_posteriors(
+        self, samples: Samples, rows: np.ndarray, variant: str | None = None
+    ) -> np.ndarray:
+        """The log-probability of each emotion, ``(rows, 8)``, for each of `rows`.
+
+        By the stage that `variant` names, or that was chosen. Raises ValueError if there is none.
+        """
+        if not self.stages and not variant:
             return training.predict(self.network, samples, rows)
-        return self.stage.log_posteriors(self.network, samples, rows)
+        asked = variant or self.chosen
+        if asked not in self.stages:
+            raise ValueError(
+                f"variant: there is no {asked!r}; choose from {', '.join(self.stages) or 'none'}"
+            )
+        return self.stages[asked].log_posteriors(self.network, samples, rows)
 
 
 def make(name: str, store: FeatureStore, seed: int) -> nn.Module:
@@ -93,26 +104,23 @@ def train(
     samples: Samples,
     split: Split,
     settings: Training = Training(),  # noqa: B008 (frozen)
-    variant: str | None = None,
 ) -> Trained:
-    """Train a system's network, then fit the stage after it, the first `variant` by default.
+    """Train a system's network, then fit every stage that may come after it.
 
     What the paper says of the training (`System.settings`) goes before `settings`. Rows of emotions
-    that the system does not know are left out by whoever makes the split. Raises as `make` does,
-    and ValueError if there is no such variant.
+    that the system does not know are left out by whoever makes the split. Raises as `make` does.
     """
-    network = make(name, store, settings.seed)
-    system = SYSTEMS[name]
-    if variant is not None and variant not in system.stages:
-        raise ValueError(
-            f"variant: {name} has no {variant!r}; choose from {', '.join(system.stages) or 'none'}"
-        )
+    network, system = make(name, store, settings.seed), SYSTEMS[name]
     own = replace(settings, **system.settings)
     history = training.fit(network, samples, split, own, progress=False)
-    if not system.stages:
-        return Trained(network, None, history)
-    stage = system.stages[variant or next(iter(system.stages))]()
-    return Trained(network, stage.fit(network, samples, split), history)
+    stages = {variant: new().fit(network, samples, split) for variant, new in system.stages.items()}
+    truth = samples.label.cpu().numpy()[split.validation]
+
+    def right(variant: str) -> int:
+        said = stages[variant].log_posteriors(network, samples, split.validation)
+        return int((said.argmax(axis=1) == truth).sum())
+
+    return Trained(network, stages, max(stages, key=right, default=""), history)
 
 
 _SIDDIQUI_JAVAID = System(
