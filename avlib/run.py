@@ -214,10 +214,11 @@ def table2(
     from avlib.evaluation import scoring, table2
     from avlib.features.recipe import Recipe
     from avlib.learning.splits import UNITS
+    from avlib.learning.systems import built
     from avlib.learning.training import Training
 
     units, parts = terminal.some_of(UNITS, "--split", split), _folds_of(folds)
-    names = terminal.some_of(table2.BUILT, "--systems", systems or ",".join(table2.BUILT))
+    names = terminal.some_of(built(), "--systems", systems or ",".join(built()))
     published = {path.stem: scoring.read(path) for path in predictions or ()}
     folder, how = data or course.recordings(), {"fresh": fresh, "published": published}
     clips, chosen = _with_faces("systems", folder, "spectrogram", action_units)

@@ -60,6 +60,7 @@ class Trial:
     mixed_test: bool = False  # whether the test side's sounds are class-matched too
 
     code = ()  # modules beside the usual ones that decide what a run of this kind comes to
+    lasts = True  # whether its runs may be kept
 
     def about(self, store: FeatureStore, split: Split) -> Split:
         """The rows of a split that this trial is about."""
@@ -118,8 +119,9 @@ def run(
             f"{store.folder}: holds sound alone, and {experiment} needs faces; build a "
             "store with frame pairs or action units, or use `run audio`"
         )
-    places = {trial: keep and _place(keep, store, trial) for trial in trials}
-    runs = {} if fresh or keep is None else _kept(places, progress)
+    places = {trial: _place(keep, store, trial) if keep and trial.lasts else None
+              for trial in trials}  # fmt: skip
+    runs = {} if fresh else _kept({t: place for t, place in places.items() if place}, progress)
     missing = [trial for trial in trials if trial not in runs]
     if loaders.best_device().type == "cuda":
         found = _on_one_device(store, missing, places, progress, weights_to)

@@ -35,7 +35,6 @@ from avlib.learning.training import Training
 PAPER = "fusion"  # the paper's own network, of lesson 04
 VOICE, BOTH = "discriminants, voice", "discriminants, voice and face"  # of lesson 09
 COMPARED = (PAPER, VOICE)  # every system is compared with these
-BUILT = tuple(name for name, system in SYSTEMS.items() if system.network is not None)
 
 
 @dataclass(frozen=True)
@@ -76,10 +75,23 @@ class CostedTrial(runner.Trial):
 class SystemTrial(CostedTrial):
     """A published system on one split; `network` is its name in `SYSTEMS`."""
 
+    # A system that a notebook has put into `SYSTEMS` goes with its trial to the other processes.
+    def __getstate__(self) -> dict[str, object]:
+        return vars(self) | {"system": SYSTEMS[self.network]}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        SYSTEMS[state["network"]] = state.pop("system")
+        vars(self).update(state)
+
     code = tuple(
         module for name, module in sorted(sys.modules.items())
         if name in (__name__, systems.__name__) or name.startswith(f"{systems.__name__}.")
     )  # fmt: skip
+
+    @property
+    def lasts(self) -> bool:
+        """Not where the network is a notebook's own: it may be another at the next run."""
+        return SYSTEMS[self.network].network.__module__.startswith("avlib.")
 
     def about(self, store: FeatureStore, split: Split) -> Split:
         """The rows of the emotions that the system tells apart."""
@@ -137,13 +149,13 @@ def run(
     folds: int | str = "emobox",
     seeds: int = 1,
     settings: Training = Training(),  # noqa: B008 (frozen)
-    names: Sequence[str] = BUILT,
+    names: Sequence[str] | None = None,
     published: Mapping[str, pd.DataFrame] | None = None,
     jobs: int | None = None,
     progress: bool = True,
     **how: object,
 ) -> dict[str, object]:
-    """Train the systems, the paper's network and shrinkage discriminants on the same folds.
+    """Train systems (all by default), the paper's network and discriminants on the same folds.
 
     `store` is by the recipe ``spectrogram``, `mfccs` by ``sequence`` for the paper's network and
     `voices` by ``voice`` for the discriminants; all of the same clips. `published` holds anybody's
@@ -154,8 +166,10 @@ def run(
     ``multiply_adds`` a clip, ``seconds`` of training on one thread), and where a system has several
     stages, what each predicts (``stages``) and which decided (``chosen``).
     """
-    if unknown := [name for name in names if name not in BUILT]:
-        raise ValueError(f"systems: {unknown[0]!r} is none; choose from {', '.join(BUILT)}")
+    names = systems.built() if names is None else names
+    if unknown := [name for name in names if name not in systems.built()]:
+        said = ", ".join(systems.built())
+        raise ValueError(f"systems: {unknown[0]!r} cannot be run; choose from {said}")
     if seeds < 1:
         raise ValueError(f"seeds: should be 1 or more, got {seeds}")
     how |= {"jobs": jobs, "progress": progress}

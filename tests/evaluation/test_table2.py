@@ -1,8 +1,10 @@
 """Published systems stand beside the paper's network on the same clips, with what each costs."""
 
 import json
+import pickle
 from pathlib import Path
 
+import cloudpickle
 import numpy as np
 import pandas as pd
 import pytest
@@ -97,6 +99,26 @@ def test_a_run_is_kept_and_goes_on(tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.json")} == kept
 
 
+class Mine(systems.chumachenko.Chumachenko):
+    """What a student may write in a notebook."""
+
+
+def test_a_network_of_ones_own_joins_the_table_and_is_never_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = systems.System("mine", "", "", "none yet", "nothing", network=Mine)
+    monkeypatch.setitem(systems.SYSTEMS, "mine", mine)
+    given = (*stores(), ("actor",), 4, 1, BRIEF, ("mine",))
+    found = table2.run(*given, keep=tmp_path, **QUIET)
+    assert rows_of(found)["actor", "mine", ""]["clips"] == 256
+    assert len([*tmp_path.rglob("*.json")]) == 4  # those of the paper's network
+    packed = cloudpickle.dumps(table2.SystemTrial("mine", "actor", BRIEF))
+    monkeypatch.delitem(systems.SYSTEMS, "mine")  # as another process begins
+    assert pickle.loads(packed).network == "mine"
+    assert systems.SYSTEMS["mine"].network is Mine
+    del systems.SYSTEMS["mine"]
+
+
 def test_somebodys_predictions_join_on_the_clips_that_they_are_about(
     result: dict[str, object],
 ) -> None:
@@ -158,7 +180,7 @@ def test_multiply_adds_are_counted_as_one_does_by_hand() -> None:
 
 
 def test_what_cannot_be_run_is_refused() -> None:
-    with pytest.raises(ValueError, match="'aghajani' is none; choose from siddiqui-javaid"):
+    with pytest.raises(ValueError, match="'aghajani' cannot be run; choose from siddiqui-javaid"):
         table2.run(*stores(), names=("aghajani",), **QUIET)
     with pytest.raises(ValueError, match="seeds: should be 1 or more, got 0"):
         table2.run(*stores(), seeds=0, **QUIET)

@@ -56,14 +56,22 @@ def write_film(path: Path) -> None:
 
 
 def some_features(folder: Path, **changes: object) -> dict[str, list]:
-    """A few numbers of both presets and of the pairs."""
-    paper, sequence = (replace(Recipe.preset(name), **changes) for name in ("paper", "sequence"))
+    """A few numbers of every preset, of the pairs and of the film strip."""
+    paper, sequence, spectrogram = (
+        replace(Recipe.preset(name, "frames" if name == "spectrogram" else "pairs"), **changes)
+        for name in ("paper", "sequence", "spectrogram")
+    )
     pairs = features.clip_pairs(folder / "film.mp4", paper)
+    strip = features.clip_frames(folder / "film.mp4", spectrogram)
     voice = features.clip_voice(folder / "sound.wav", Recipe.preset("voice"))
-    mean, table = (features.clip_mfcc(folder / "sound.wav", each) for each in (paper, sequence))
+    mean, table, bands = (
+        features.clip_mfcc(folder / "sound.wav", each) for each in (paper, sequence, spectrogram)
+    )
     return {
         "paper": mean.astype(float).round(3).tolist(),
         "sequence": table[::3, ::25].astype(float).round(2).tolist(),
+        "spectrogram": bands[::5, ::25].astype(float).round(2).tolist(),
+        "frames": strip[:, 5::27, 9::55].reshape(len(strip), -1).tolist(),
         "voice": voice[::5].astype(float).round(3).tolist(),
         "pairs": pairs[:, 5::27, 9::55].reshape(len(pairs), -1).tolist(),
     }
@@ -74,7 +82,7 @@ def differing(found: dict[str, list]) -> list[str]:
     golden = json.loads(GOLDEN.read_text())
     different = ["revision"] if golden.pop("revision") != Recipe.revision else []
     for name, wanted in golden.items():
-        relative, absolute = (0, 2) if name == "pairs" else (1e-3, 0.01)
+        relative, absolute = (0, 2) if name in ("pairs", "frames") else (1e-3, 0.01)
         same = np.shape(found[name]) == np.shape(wanted)
         if not same or not np.allclose(found[name], wanted, rtol=relative, atol=absolute):
             different.append(name)

@@ -16,6 +16,7 @@ from pathlib import Path
 from unittest import mock
 
 import joblib
+import librosa
 import numpy as np
 import pandas as pd
 import pytest
@@ -121,6 +122,34 @@ def test_the_sequence_recipe_keeps_the_middle_of_the_clip(clips: pd.DataFrame) -
     spare = whole.shape[1] - 125
     np.testing.assert_array_equal(sequence, whole[:, spare // 2 : spare // 2 + 125])
     np.testing.assert_allclose(whole.mean(axis=1), features.clip_mfcc(path, PAPER), atol=0.5)
+
+
+def test_the_spectrogram_recipe_gives_what_mfccs_are_made_of_and_a_film_strip(
+    clips: pd.DataFrame, tmp_path: Path
+) -> None:
+    recipe = Recipe.preset("spectrogram", "frames")
+    clip = clips.iloc[0]
+    strip = features.clip_frames(clip["picture"], recipe)
+    assert (strip.shape, strip.dtype) == ((1, 64, 384, 3), np.uint8)
+    frames = np.split(strip[0], 6, axis=1)
+    assert [number_on(frame) for frame in frames] == [0, 14, 29, 44, 59, 74]
+    bands = features.clip_mfcc(clip["sound"], recipe)
+    assert (bands.shape, bands.dtype) == ((64, 125), np.float32)
+    many = features.clip_mfcc(clip["sound"], replace(recipe, coefficients=128))
+    told = librosa.feature.mfcc(S=many, n_mfcc=40)
+    sequence = features.clip_mfcc(clip["sound"], Recipe.preset("sequence"))
+    np.testing.assert_allclose(told, sequence, atol=1e-3)
+    store = build(clips.iloc[:3], tmp_path / "store", recipe)
+    assert store.image_shape == (64, 384, 3)
+    assert len(store.rows) == 3
+    np.testing.assert_array_equal(store.pairs[:1], strip)
+    np.testing.assert_array_equal(store.mfcc[0], bands)
+
+
+def test_a_film_that_ends_before_its_last_frame_is_refused_by_name(tmp_path: Path) -> None:
+    write_mp4(tmp_path / "brief.mp4", [number / 30 for number in range(60)])
+    with pytest.raises(ValueError, match=r"brief\.mp4.*ends before 2\.50 s"):
+        features.clip_frames(tmp_path / "brief.mp4", Recipe.preset("spectrogram", "frames"))
 
 
 def test_a_clip_shorter_than_the_recipe_asks_for_is_refused_by_name(tmp_path: Path) -> None:

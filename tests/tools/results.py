@@ -4,7 +4,7 @@
 these measurements (all of them without a name) and keeps what they come to under
 ``tests/benchmarks/measured``, with the commit, the machine and the date.
 ``python tests/tools/results.py write`` prints all that is kept into RESULTS.md and README.md, and
-the rows of `ladder`, `robustness` and `dominance` beside these modules of avlib.
+the rows of `ladder`, `robustness`, `dominance` and `table2` beside these modules of avlib.
 Nobody types a number.
 """
 
@@ -26,7 +26,7 @@ from pathlib import Path
 import pandas as pd
 
 from avlib import files
-from avlib.evaluation import dominance_table, experiments
+from avlib.evaluation import dominance_table, experiments, table2
 
 ROOT = Path(__file__).parents[2]
 MEASURED = ROOT / "tests" / "benchmarks" / "measured"
@@ -63,6 +63,8 @@ def rows_of(result: dict) -> list[dict[str, object]]:
             {column: value for column, value in row.items() if not column.startswith(much)}
             for row in dominance_table.table(result)
         ]
+    if result.get("experiment") == "systems":
+        return table2.table(result)
     if "rows" in result and "runs" not in result:
         return result["rows"]
     if result.get("experiment") == "table1":
@@ -243,7 +245,9 @@ def drawn() -> dict[str, object]:
                 if not row["who"].startswith("ρ")
             ]
         }
-    return {"ladder": ladder, "robustness": told | {"rows": rows}, "dominance": dominance}
+    found = {"ladder": ladder, "robustness": told | {"rows": rows}, "dominance": dominance}
+    rows, told = _kept("systems")
+    return found | {"table2": told | {"rows": rows}}
 
 
 def written() -> dict[Path, str]:

@@ -34,7 +34,7 @@ from avlib.learning.systems.ristea import Ristea
 from avlib.learning.systems.siddiqui_javaid import FIVE, OverDecisions, SiddiquiJavaid
 from avlib.learning.training import Training
 
-__all__ = ["SYSTEMS", "System", "Trained", "make", "train"]
+__all__ = ["SYSTEMS", "System", "Trained", "built", "make", "train"]
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,11 @@ class Trained:
                 f"variant: there is no {asked!r}; choose from {', '.join(self.stages) or 'none'}"
             )
         return self.stages[asked].log_posteriors(self.network, samples, rows)
+
+
+def built() -> list[str]:
+    """The names of the systems that enough is known of to build them."""
+    return [name for name, system in SYSTEMS.items() if system.network is not None]
 
 
 def make(name: str, store: FeatureStore, seed: int) -> nn.Module:
