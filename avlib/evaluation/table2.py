@@ -254,7 +254,7 @@ def table(result: dict[str, object]) -> list[dict[str, object]]:
             cost = {
                 said: float(np.mean([each["cost"][key] for each in own]))
                 for key, said in (("parameters", "parameters"), ("multiply_adds", "multiply-adds"),
-                                  ("seconds", "seconds of training"))
+                                  ("seconds", "seconds"))
             }  # fmt: skip
             rows.append(_row(unit, name, "", pooled) | cost | _printed(name))
             for variant in own[0].get("stages", ()):
