@@ -42,8 +42,8 @@ _SVG = "http://www.w3.org/2000/svg"
 _LINK = "http://www.w3.org/1999/xlink"
 # Where a name may stand beside its point, the best place first: x, y in points, and alignment.
 _PLACES = [
-    (x, y, {-1: "right", 0: "center", 1: "left"}[int(np.sign(x))], "bottom" if y > 0 else "top")
-    for x, y in ((-6, 5), (6, -5), (6, 5), (-6, -5), (0, 8), (0, -8), (-6, 18), (6, -18))
+    (x, y, "right" if x < 0 else "left", "bottom" if y > 0 else "top")
+    for x, y in ((-8, 3), (8, -3), (8, 3), (-8, -3), (-8, 14), (8, -14))
 ]
 _CSS = """
 svg.avlib-costs {width: 100%; max-width: 840px; height: auto}
@@ -195,6 +195,7 @@ def _svg(points: pd.DataFrame, table: pd.DataFrame, cost: str, units: list[str])
     """The drawing as matplotlib writes it, its parts named ``ring-0``, ``mark-0`` and so on."""
     with plt.rc_context({"svg.fonttype": "none", "svg.hashsalt": "avlib", "path.simplify": False}):
         figure, axes = plt.subplots(figsize=(8.75, 4.9), dpi=72, layout="constrained")
+        figure.get_layout_engine().set(rect=(0, 0, 0.98, 1))  # for the last number of the axis
         _axes(axes, table, cost)
         if len(units) == 2:
             _arrows(axes, points, cost)
@@ -293,16 +294,18 @@ def _names(axes: Axes, points: pd.DataFrame, cost: str) -> None:
         if not np.isnan(span).any():
             (_, low), (_, high) = axes.transData.transform([(value, end) for end in span])
             taken.append(Bbox([[x - 1.5, low], [x + 1.5, high]]))
-    inside = axes.get_window_extent().padded(2)
-    for _, row in points[points["front"]].iterrows():
+    inside, box = axes.get_window_extent().padded(2), {"facecolor": "white", "alpha": 0.7}
+    front = points[points["front"]].drop_duplicates("name")  # an arrow leads to its other point
+    for _, row in front.iterrows():
         xy = (row[cost], 100 * row["accuracy"])
-        for x, y, across, along in _PLACES:
-            name = _text(axes, row["name"], xy, (x, y), across, along)
-            box = name.get_window_extent().padded(1)
-            fits = all(inside.contains(*corner) for corner in (box.min, box.max))
-            if fits and not any(box.overlaps(other) for other in taken):
-                taken.append(box)
-                name.set_color(_STYLES[row["split by"]]["color"])
+        for place in _PLACES:
+            name = _text(axes, row["name"], xy, *place)
+            extent = name.get_window_extent().padded(1)
+            fits = all(inside.contains(*corner) for corner in (extent.min, extent.max))
+            if fits and not any(extent.overlaps(other) for other in taken):
+                taken.append(extent)
+                name.set_bbox(box | {"edgecolor": "none", "pad": 0.5})
+                name.set(zorder=2.5)
                 break
             name.remove()
 
@@ -316,19 +319,19 @@ def _told(axes: Axes, number: int, row: pd.Series, cost: str) -> None:
         _percent(row),
         COSTS[cost][1].format(_amount(row[cost])),
     )
-    shift = (14 if x < 0.5 else -14, -12 if y > 0.5 else 12)
-    across, along = "left" if x < 0.5 else "right", "top" if y > 0.5 else "bottom"
-    told = _text(axes, "\n".join(lines), xy, shift, across, along)
+    across = (14, "left") if x < 0.5 else (-14, "right")
+    along = (-12, "top") if y > 0.5 else (12, "bottom")
+    told = _text(axes, "\n".join(lines), xy, across[0], along[0], across[1], along[1])
     told.set_bbox({"facecolor": "white", "edgecolor": "black", "boxstyle": "round,pad=0.4"})
     told.set(gid=f"told-{number}", linespacing=1.35)
 
 
 def _text(
-    axes: Axes, text: str, xy: tuple, shift: tuple, across: str, along: str
-) -> Annotation:  # fmt: skip
-    """A text beside a point, `shift` away from it in typographic points; nothing in it is math."""
+    axes: Axes, text: str, xy: tuple, x: float, y: float, across: str, along: str
+) -> Annotation:
+    """A text beside a point, `x` and `y` typographic points away; nothing in it is math."""
     return axes.annotate(
-        text, xy, shift, textcoords="offset points", ha=across, va=along, fontsize=9.5,
+        text, xy, (x, y), textcoords="offset points", ha=across, va=along, fontsize=9.5,
         parse_math=False, annotation_clip=False, in_layout=False, zorder=5,
     )  # fmt: skip
 
