@@ -43,7 +43,7 @@ _LINK = "http://www.w3.org/1999/xlink"
 # Where a name may stand beside its point, the best place first: x, y in points, and alignment.
 _PLACES = [
     (x, y, "right" if x < 0 else "left", "bottom" if y > 0 else "top")
-    for x, y in ((-8, 3), (8, -3), (8, 3), (-8, -3), (-8, 14), (8, -14))
+    for x, y in ((-8, 3), (8, -3), (8, 3), (-8, -3), (-8, 14), (8, 14), (8, -14), (-8, -14))
 ]
 _CSS = """
 svg.avlib-costs {width: 100%; max-width: 840px; height: auto}
@@ -295,15 +295,17 @@ def _names(axes: Axes, points: pd.DataFrame, cost: str) -> None:
             (_, low), (_, high) = axes.transData.transform([(value, end) for end in span])
             taken.append(Bbox([[x - 1.5, low], [x + 1.5, high]]))
     inside, box = axes.get_window_extent().padded(2), {"facecolor": "white", "alpha": 0.7}
-    front = points[points["front"]].drop_duplicates("name")  # an arrow leads to its other point
-    for _, row in front.iterrows():
+    named = set()
+    for _, row in points[points["front"]].iterrows():
         xy = (row[cost], 100 * row["accuracy"])
-        for place in _PLACES:
+        # A system needs its name once: an arrow leads to its other point.
+        for place in _PLACES if row["name"] not in named else ():
             name = _text(axes, row["name"], xy, *place)
             extent = name.get_window_extent().padded(1)
             fits = all(inside.contains(*corner) for corner in (extent.min, extent.max))
             if fits and not any(extent.overlaps(other) for other in taken):
                 taken.append(extent)
+                named.add(row["name"])
                 name.set_bbox(box | {"edgecolor": "none", "pad": 0.5})
                 name.set(zorder=2.5)
                 break
@@ -405,12 +407,11 @@ def cost_chooser(table: pd.DataFrame) -> Explorer:
     ValueError, with what to do, if it is no such table.
     """
     _checked(table)
-    costs = [(each.split(" (")[0], name) for name, (each, _) in COSTS.items()]
     units = [("by clip", "clip"), ("by actor", "actor"), ("both", "both")]
     return _Costs(
         partial(draw_costs, table, mark=f"costs-{uuid.uuid4().hex[:8]}"),
         "Which systems would you never choose, because another is both cheaper and better? Point "
         "at one, or walk through all with the Tab key. Then split by actor: who stays?",
-        cost=choice("cost", costs),
+        cost=choice("cost", COSTS),
         unit=choice("clips are split", units),
     )

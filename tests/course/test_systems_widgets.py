@@ -113,7 +113,7 @@ def test_two_drawings_of_a_page_share_no_id_and_no_style(table: pd.DataFrame) ->
 def test_the_controls_change_the_picture(table: pd.DataFrame) -> None:
     chooser = widgets.cost_chooser(table)
     seen = {chooser.shown.value}
-    for _, cost in chooser.controls["cost"].options:
+    for cost in chooser.controls["cost"].options:
         for _, unit in chooser.controls["unit"].options:
             chooser.controls["cost"].value, chooser.controls["unit"].value = cost, unit
             shown = chooser.shown.value
@@ -131,6 +131,23 @@ def test_the_front_is_said_in_words(table: pd.DataFrame) -> None:
     assert words == (
         f"Split by clip, nothing is both cheaper and better than: plain, {STRANGE}, deep.",
         f"Split by actor, nothing is both cheaper and better than: plain, {STRANGE}.",
+    )
+
+
+def test_a_name_of_the_front_stands_once_where_it_hides_nothing(table: pd.DataFrame) -> None:
+    for unit, front in (("clip", {"plain", STRANGE, "deep"}), ("both", {"plain", STRANGE, "deep"})):
+        root = ElementTree.fromstring(widgets.draw_costs(table, "parameters", unit).svg)
+        seen = root.find(".//*[@id='costs-figure_1']").iter(f"{SVG}text")
+        named = [node.text for node in seen if node.text in dict.fromkeys(s[0] for s in SYSTEMS)]
+        assert sorted(named) == sorted(front)
+    table[["parameters", "accuracy"]] = 1e4, 0.5  # all in one place: there is room for few
+    drawn = widgets.draw_costs(table, "parameters", "clip")
+    root = ElementTree.fromstring(drawn.svg).find(".//*[@id='costs-figure_1']")
+    texts = ["".join(node.itertext()) for node in root.iter(f"{SVG}text")]
+    assert "plain" in texts
+    assert (
+        f"than: {', '.join(sorted(['plain', STRANGE, 'deep', 'wide (sound only)']))}."
+        in (drawn.words[0])
     )
 
 
