@@ -1,4 +1,4 @@
-"""The systems that the paper compares itself with, small and from scratch: one registry.
+"""The systems that the paper compares itself with, and later ones, small and from scratch.
 
 Each stands in a file of its own, with its layers in a table and with what of it cannot be had. A
 printed figure stands beside *its* protocol, and is not to be compared with another's.
@@ -21,6 +21,7 @@ from avlib.features.store import FeatureStore
 from avlib.learning import networks, training
 from avlib.learning.loaders import Samples
 from avlib.learning.splits import Split
+from avlib.learning.systems.bottleneck import Bottleneck
 from avlib.learning.systems.chumachenko import Chumachenko
 from avlib.learning.systems.cornejo_pedrini import (
     CLASSIFIERS,
@@ -29,6 +30,7 @@ from avlib.learning.systems.cornejo_pedrini import (
     Reduced,
 )
 from avlib.learning.systems.luna_jimenez import LunaJimenez, OverPosteriors
+from avlib.learning.systems.msaf import MSAF
 from avlib.learning.systems.parts import Stage
 from avlib.learning.systems.ristea import Ristea
 from avlib.learning.systems.siddiqui_javaid import FIVE, OverDecisions, SiddiquiJavaid
@@ -43,8 +45,8 @@ class System:
 
     citation: str
     source: str  # DOI, arXiv number or conference
-    printed: str  # accuracy, %
-    protocol: str  # on which the printed figure stands
+    printed: str  # accuracy, %; empty where no figure is known to us
+    protocol: str  # on which the printed figure stands, or why there is none
     lacking: str  # what of it cannot be had
     network: type[nn.Module] | None = None  # None: too little is known to build it
     # What decides once the network is trained, by variant; where there are none, the network.
@@ -193,5 +195,26 @@ SYSTEMS = {
         lacking="EfficientFace with weights of AffectNet, face crops, more than two frames a row",
         network=Chumachenko,
         settings={"modality_dropout": 1 / 3},
+    ),
+    "msaf": System(
+        citation="Su, Hu, Li and Cao 2020, MSAF: Multimodal Split Attention Fusion",
+        source="arXiv:2012.07175",
+        printed="",
+        protocol="no figure that we could read; by the authors' code: eight emotions; RAVDESS, six "
+        "folds of four actors, kept apart, and the best epoch is chosen by the fold that is tested",
+        lacking="a pretrained 3D ResNeXt-50 on 30 frames, branches trained before they are joined, "
+        "dropout of blocks, a second module at the end",
+        network=MSAF,
+    ),
+    "bottleneck": System(
+        citation="Nagrani, Yang, Arnab, Jansen, Schmid and Sun 2021, Attention Bottlenecks for "
+        "Multimodal Fusion",
+        source="arXiv:2107.00135",
+        printed="",
+        protocol="no figure on emotions: measured on AudioSet, Epic-Kitchens and VGGSound, not on "
+        "RAVDESS",
+        lacking="a ViT-Base pretrained on ImageNet-21k, patches as tokens, spectrograms; of the "
+        "authors' training: warm-up and cosine decay from 0.5, mixup, soft labels, skipped layers",
+        network=Bottleneck,
     ),
 }

@@ -42,13 +42,13 @@ def as_image(mfcc: Tensor) -> Tensor:
     return mfcc[:, None, :, None] if mfcc.ndim == 2 else mfcc[:, None]
 
 
-def frames(pair: Tensor) -> Tensor:
-    """A pair as a sequence of two frames: ``(batch, 3, 64, 128)`` → ``(batch, 2, 3, 64, 64)``.
+def frames(row: Tensor) -> Tensor:
+    """Square frames side by side, as a sequence: ``(batch, 3, h, N·h)`` → ``(batch, N, 3, h, h)``.
 
     >>> frames(torch.zeros(5, 3, 64, 128)).shape
     torch.Size([5, 2, 3, 64, 64])
     """
-    return torch.stack(pair.chunk(2, dim=3), dim=1)
+    return torch.stack(row.split(row.shape[2], dim=3), dim=1)
 
 
 def block(
@@ -96,6 +96,18 @@ class FrameCNN(nn.Sequential):
             nn.Linear(64 * (size // 16) ** 2, self.dimension),
             nn.ReLU(),
         )
+
+
+def each_frame(face: nn.Module, image: Tensor) -> Tensor:
+    """What a network gives for each frame, ``(batch, N, 128)``; of action units, for one step.
+
+    >>> each_frame(FrameCNN(), torch.zeros(5, 3, 64, 384)).shape
+    torch.Size([5, 6, 128])
+    """
+    if image.ndim == 2:
+        return face(image).unsqueeze(1)
+    several = frames(image)
+    return face(several.flatten(0, 1)).unflatten(0, several.shape[:2])
 
 
 class SoundCNN(nn.Sequential):
