@@ -33,11 +33,11 @@ class CNN14(nn.Module):
     The weights are buffers, no parameters: no training moves them, nor what the batch
     normalisations remember, and no gradient is computed for them.
 
-    `Samples` are standardised, band by band. That is what the first batch normalisation, over the
-    bands, does by its running mean and variance; these are of AudioSet and left out, and its weight
-    and bias are used. PANNs heard log-mel spectrograms of 32,000 Hz, 50 to 14,000 Hz, a step of 10
-    ms; a store's are of 22,050 Hz and a step of 23 ms, so that what they say is less than it
-    could be.
+    `Samples` are standardised, band by band. The first batch normalisation, over the bands, would
+    do it by its running mean and variance, which are AudioSet's: these are left out, its weight and
+    bias used. PANNs learnt from log-mel spectrograms of 32,000 Hz in bands of 50 to 14,000 Hz, a
+    step of 10 ms; a store's are of 22,050 Hz, in other bands, a step of 23 ms, and the filters meet
+    not quite what they were made for.
 
     Raises ValueError if the spectrograms, ``(bands, frames)``, do not suit CNN-14, and as
     `read` does.
