@@ -22,14 +22,16 @@ from avlib.learning.systems import (
     parts,
     siddiqui_javaid,
 )
-from avlib.learning.systems.cornejo_pedrini import CensusPair, Reduced, census
+from avlib.learning.systems.cornejo_pedrini import CensusFaces, Reduced, census
 from avlib.learning.systems.luna_jimenez import OverPosteriors
-from avlib.learning.systems.siddiqui_javaid import OverDecisions
+from avlib.learning.systems.ristea import FrameSequence
+from avlib.learning.systems.siddiqui_javaid import OverDecisions, TwoStreams
 from avlib.learning.training import Training
 
 BUILT = [name for name, system in systems.SYSTEMS.items() if system.network is not None]
 PLAIN = [name for name in BUILT if not name.endswith("-five")]
 SEQUENCE, MEAN, PAIR, UNITS = (40, 125), (40,), (64, 128, 3), (35,)
+SPECTROGRAM, STRIP = (64, 125), (64, 384, 3)
 STAGES = [
     pytest.param("cornejo-pedrini", lambda r=r, c=c: Reduced(r, c), id=f"{r}, {c}")
     for r in cornejo_pedrini.REDUCTIONS
@@ -120,9 +122,8 @@ def test_shapes_and_parameters_are_those_of_the_table(name: str) -> None:
     network, gave = kind(SEQUENCE, PAIR).eval(), {}
     rows = {part: (shape, count) for part, shape, count in stated(kind)}
     others = {"in all": (SEQUENCE, PAIR), "of MFCC means": (MEAN, PAIR),
-              "of 35 action units": (SEQUENCE, UNITS)}  # fmt: skip
-    six = "of spectrograms and six frames"
-    others |= {six: ((64, 125), (64, 384, 3))} if six in rows else {}
+              "of 35 action units": (SEQUENCE, UNITS),
+              "of spectrograms and six frames": (SPECTROGRAM, STRIP)}  # fmt: skip
     assert set(others) < set(rows)
     for part, shapes in others.items():
         assert rows.pop(part) == ((8,), weights(kind(*shapes)))
@@ -145,8 +146,12 @@ def test_the_later_systems_have_less_than_a_million_parameters_each(name: str) -
     assert weights(systems.SYSTEMS[name].network(SEQUENCE, PAIR)) < 1_000_000
 
 
-@pytest.mark.parametrize("image", [PAIR, UNITS], ids=["pairs", "units"])
-@pytest.mark.parametrize("sound", [MEAN, SEQUENCE], ids=["mean", "sequence"])
+@pytest.mark.parametrize(
+    "image", [PAIR, STRIP, (32, 96, 3), UNITS], ids=["pairs", "strips", "three small", "units"]
+)
+@pytest.mark.parametrize(
+    "sound", [MEAN, SEQUENCE, SPECTROGRAM], ids=["mean", "sequence", "spectrogram"]
+)
 @pytest.mark.parametrize("name", PLAIN)
 def test_each_takes_what_a_store_gives(
     name: str, sound: tuple[int, ...], image: tuple[int, ...]
@@ -192,23 +197,60 @@ def test_the_census_transform_by_hand() -> None:
     assert torch.equal(census(grey), census(0.1 * grey - 7))  # in other light
 
 
-def test_the_frames_of_a_pair_are_transformed_each_for_itself() -> None:
-    first, second = torch.rand(2, 1, 3, 16, 16).unbind()
-    pair = torch.cat([first, second], dim=3)
-    found = CensusPair()(pair)
-    assert found.shape == (1, 1, 16, 32)
-    assert torch.equal(found[..., :16], CensusPair()(torch.cat([first, first], dim=3))[..., :16])
-    assert found.min() >= -1
-    assert found.max() <= 1
+def test_each_frame_is_transformed_for_itself_and_all_have_their_say() -> None:
+    faces, seen = CensusFaces(32).eval(), []
+    faces.vgg.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    three = torch.rand(1, 3, 3, 32, 32)
+    found = faces(torch.cat(three.unbind(1), dim=3))
+    alone = [faces(frame) for frame in three.unbind(1)]
+    assert seen[0].shape == (3, 1, 32, 32)
+    assert torch.equal(seen[0], torch.cat(seen[1:]))
+    assert seen[0].min() >= -1
+    assert seen[0].max() <= 1
+    torch.testing.assert_close(found, torch.stack(alone).mean(dim=0))
 
 
-def test_the_second_stream_is_the_difference_of_the_frames() -> None:
+def test_the_frames_of_a_strip_are_cut_where_they_stand_side_by_side() -> None:
+    strip = torch.rand(2, 3, 8, 40)
+    found = parts.frames(strip)
+    assert found.shape == (2, 5, 3, 8, 8)
+    for number in range(5):
+        assert torch.equal(found[:, number], strip[..., 8 * number : 8 * number + 8])
+
+
+@pytest.mark.parametrize("changes", [[0.5], [0.1, 0.6, 0.2, 0.7, 0.9]], ids=["pair", "strip"])
+def test_the_second_stream_is_how_the_others_differ_from_the_first(changes: list[float]) -> None:
     streams = siddiqui_javaid.TwoStreams().eval()
     seen = []
     streams.change.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
     frame = torch.rand(1, 3, 64, 64)
-    streams(torch.cat([frame, frame + 0.5], dim=3))
+    streams(torch.cat([frame, *(frame + change for change in changes)], dim=3))
     torch.testing.assert_close(seen[0], torch.full_like(frame, 0.5))
+
+
+@pytest.mark.parametrize("kind", [FrameSequence, TwoStreams, CensusFaces])
+def test_a_face_that_stays_as_it_is_looks_the_same_in_a_pair_and_in_a_strip(
+    kind: type[nn.Module],
+) -> None:
+    face, frame = kind().eval(), torch.rand(2, 3, 64, 64)
+    pair, strip = (face(frame.repeat(1, 1, 1, number)) for number in (2, 6))
+    torch.testing.assert_close(strip, pair, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_every_frame_of_a_strip_is_looked_at(name: str) -> None:
+    network = networks.seeded(systems.SYSTEMS[name].network, SPECTROGRAM, STRIP, seed=0)
+    for part in network.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            part.momentum = 1  # an untrained network's deep layers would hardly tell pictures apart
+    network(*inputs(SPECTROGRAM, STRIP, 8))
+    network.eval()
+    mfcc, strip = inputs(SPECTROGRAM, STRIP, 1)
+    others = strip.repeat(6, 1, 1, 1)
+    for number in range(6):
+        others[number, :, :, 64 * number : 64 * number + 64] = 0
+    found = network(mfcc.expand(6, -1, -1), others)["joint"] - network(mfcc, strip)["joint"]
+    assert (found.abs().amax(dim=1) > 1e-5).all()
 
 
 def test_the_spatial_transformer_moves_what_it_is_told_to_and_never_far() -> None:

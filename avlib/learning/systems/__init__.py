@@ -1,9 +1,12 @@
 """The systems that the paper compares itself with, and later ones, small and from scratch.
 
 Each stands in a file of its own, with its layers in a table and with what of it cannot be had. A
-printed figure stands beside *its* protocol, and is not to be compared with another's.
+printed figure stands beside *its* protocol, and is not to be compared with another's. What they
+hear and see is what a store holds: spectrograms and strips of six frames by the recipe
+``spectrogram``, MFCCs and frame pairs by ``paper`` and ``sequence``, action units where no films
+are.
 
-Of no lesson yet.
+Taught in notebooks/08-table-two-run.ipynb.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -53,6 +57,7 @@ class System:
     stages: Mapping[str, Callable[[], Stage]] = field(default_factory=dict)
     settings: Mapping[str, object] = field(default_factory=dict)  # of `Training`, the paper's own
     emotions: tuple[int, ...] = tuple(range(1, 9))  # codes that it is trained on and asked about
+    weights: str = ""  # the file of pretrained weights that the network can be given
 
 
 @dataclass(frozen=True)
@@ -86,11 +91,14 @@ def built() -> list[str]:
     return [name for name, system in SYSTEMS.items() if system.network is not None]
 
 
-def make(name: str, store: FeatureStore, seed: int) -> nn.Module:
+def make(name: str, store: FeatureStore, seed: int, weights: str | Path | None = None) -> nn.Module:
     """The network of a name in `SYSTEMS` that fits a store's features; see `networks.seeded`.
 
-    Raises ValueError if there is no such system, if too little is known to build it, or if the
-    store holds no faces.
+    `weights` is a file of pretrained weights, for a system that takes one (`System.weights`).
+
+    Raises ValueError if there is no such system, if too little is known to build it, if the store
+    holds no faces, or if the system takes no weights; and as `panns.CNN14` does of a file that does
+    not hold them, or a store that they do not fit.
     """
     if name not in SYSTEMS:
         raise ValueError(f"system: there is no {name!r}; choose from {', '.join(SYSTEMS)}")
@@ -102,7 +110,13 @@ def make(name: str, store: FeatureStore, seed: int) -> nn.Module:
             f"{store.folder}: holds sound alone, and {name} needs faces; build a store with frame "
             "pairs or action units"
         )
-    return networks.seeded(system.network, store.mfcc.shape[1:], store.image_shape, seed=seed)
+    given = [store.mfcc.shape[1:], store.image_shape]
+    if weights is not None:
+        if not system.weights:
+            able = ", ".join(each for each, other in SYSTEMS.items() if other.weights)
+            raise ValueError(f"weights: {name} takes none, {able} does; leave them out")
+        given.append(weights)
+    return networks.seeded(system.network, *given, seed=seed)
 
 
 def train(
@@ -111,13 +125,15 @@ def train(
     samples: Samples,
     split: Split,
     settings: Training = Training(),  # noqa: B008 (frozen)
+    weights: str | Path | None = None,
 ) -> Trained:
     """Train a system's network, then fit every stage that may come after it.
 
     What the paper says of the training (`System.settings`) goes before `settings`. Rows of emotions
-    that the system does not know are left out by whoever makes the split. Raises as `make` does.
+    that the system does not know are left out by whoever makes the split. `weights` is as `make`
+    has it, and raises as there.
     """
-    network, system = make(name, store, settings.seed), SYSTEMS[name]
+    network, system = make(name, store, settings.seed, weights), SYSTEMS[name]
     own = replace(settings, **system.settings)
     history = training.fit(network, samples, split, own, progress=False)
     stages = {variant: new().fit(network, samples, split) for variant, new in system.stages.items()}
@@ -137,7 +153,7 @@ _SIDDIQUI_JAVAID = System(
     printed="86.36",
     protocol="five emotions; voices of RAVDESS and faces of VIRI, different people joined by "
     "emotion; who is kept apart is not known to us",
-    lacking="infrared images, the VIRI database, the pretrained image network, spectrograms",
+    lacking="infrared images, the VIRI database, the pretrained image network",
     network=SiddiquiJavaid,
     stages={"SVM over decisions": OverDecisions},
 )
@@ -151,7 +167,7 @@ SYSTEMS = {
         source="IEEE SMC 2019",
         printed="82.5, 85, 59.5",
         protocol="six emotions; RML, eNTERFACE'05 and BAUM-1s, in this order; not RAVDESS",
-        lacking="pretrained AlexNet and VGG-Face, the three databases, spectrograms, face crops",
+        lacking="pretrained AlexNet and VGG-Face, the three databases, face crops",
         network=CornejoPedrini,
         stages={
             f"{reduction}, {classifier}": partial(Reduced, reduction, classifier)
@@ -164,7 +180,7 @@ SYSTEMS = {
         source="arXiv:2003.00351",
         printed="69.42",
         protocol="six emotions; CREMA-D, not RAVDESS",
-        lacking="CREMA-D, the widths and kernels, a sequence of more than two images, spectrograms",
+        lacking="CREMA-D, the widths and kernels",
         network=Ristea,
     ),
     "luna-jimenez": System(
@@ -173,8 +189,9 @@ SYSTEMS = {
         source="doi:10.3390/s21227665",
         printed="80.08",
         protocol="eight emotions; RAVDESS, five folds, actors kept apart",
-        lacking="weights of CNN-14 (AudioSet) and of the spatial transformer (AffectNet), "
-        "spectrograms, a sequence of more than two frames",
+        lacking="weights of the spatial transformer (AffectNet), and those of CNN-14 (AudioSet) "
+        "where no file of them is given; a film's whole sequence of frames",
+        weights="CNN-14 of PANNs, Cnn14_mAP=0.431.pth, doi:10.5281/zenodo.3987831",
         network=LunaJimenez,
         stages={"logistic regression on posteriors": OverPosteriors},
     ),
@@ -192,7 +209,7 @@ SYSTEMS = {
         source="arXiv:2201.11095",
         printed="81.58",
         protocol="eight emotions; RAVDESS, four test actors",
-        lacking="EfficientFace with weights of AffectNet, face crops, more than two frames a row",
+        lacking="EfficientFace with weights of AffectNet, face crops, 15 frames a row",
         network=Chumachenko,
         settings={"modality_dropout": 1 / 3},
     ),

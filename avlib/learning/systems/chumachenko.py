@@ -1,6 +1,6 @@
 """Chumachenko, Iosifidis and Gabbouj 2022: each modality tells the other where to attend.
 
-Of no lesson yet.
+Taught in notebooks/08-table-two-run.ipynb.
 """
 
 import torch
@@ -55,14 +55,16 @@ class Chumachenko(nn.Module):
     | in all | | (8,) | 602,648 |
     | of MFCC means | | (8,) | 595,160 |
     | of 35 action units | | (8,) | 468,104 |
+    | of spectrograms and six frames | | (8,) | 607,256 |
 
     Its modality dropout is that of `loaders.batches` with a share of a third: a third of the rows
     goes without sound, a third without image, a third with both, as in the paper.
 
     Not to be had: EfficientFace, pretrained on AffectNet, in whose place is a small CNN from
-    scratch; 15 frames of cut-out faces: a row of a feature store has two; 10 MFCCs, in whose place
-    are 40. Action units have no sequence: an MLP gives one step, which is there
-    twice, as of a face that does not move.
+    scratch; cut-out faces. In place of 15 frames and 10 MFCCs, a store by the recipe
+    ``spectrogram`` gives strips of six frames and log-mel spectrograms, by ``sequence`` the two
+    frames of a pair and 40 MFCCs. Action units have no sequence: an MLP gives one step, which is
+    there twice, as of a face that does not move.
     """
 
     decision = "joint"
@@ -83,11 +85,11 @@ class Chumachenko(nn.Module):
         self.both = nn.Linear(256, CLASSES)
 
     def steps(self, image: Tensor) -> Tensor:
-        """A vector for each frame of a pair, ``(batch, 128, 2)``; of action units, one twice."""
+        """A vector for each frame, ``(batch, 128, frames)``; of action units, one twice."""
         if image.ndim == 2:
             return self.frame(image).unsqueeze(2).expand(-1, -1, 2)
-        two = frames(image)
-        return self.frame(two.flatten(0, 1)).unflatten(0, two.shape[:2]).transpose(1, 2)
+        several = frames(image)
+        return self.frame(several.flatten(0, 1)).unflatten(0, several.shape[:2]).transpose(1, 2)
 
     def forward(
         self, mfcc: Tensor, image: Tensor, present: Tensor | None = None

@@ -1,11 +1,11 @@
 """[18] Cornejo and Pedrini 2019: CNN features of sound and of census-transformed faces, reduced.
 
-Of no lesson yet.
+Taught in notebooks/08-table-two-run.ipynb.
 """
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import product, starmap
 
 import numpy as np
 import torch
@@ -62,14 +62,22 @@ def census(grey: Tensor) -> Tensor:
     return code
 
 
-class CensusPair(nn.Module):
-    """A frame pair as two census transforms side by side, ``(batch, 1, 64, 128)``, −1 to 1."""
+class CensusFaces(nn.Module):
+    """A VGG-16, an eighth as wide, for the census transform of each frame; the mean of its vectors.
 
-    def forward(self, pair: Tensor) -> Tensor:
-        """Grey is the mean of the three colours; each frame is transformed for itself."""
-        grey = frames(pair).mean(dim=2, keepdim=True)
-        codes = census(grey.flatten(0, 1)).unflatten(0, grey.shape[:2])
-        return torch.cat(codes.unbind(dim=1), dim=3) / 127.5 - 1
+    The paper's network sees one face, and so does this; the mean is our decision.
+    """
+
+    def __init__(self, size: int = 64) -> None:
+        super().__init__()
+        last = nn.Linear(64 * (-(-size // 32)) ** 2, Apart.dimension)
+        self.vgg = nn.Sequential(*starmap(block, VGG), nn.Flatten(), last, nn.ReLU())
+
+    def forward(self, strip: Tensor) -> Tensor:
+        """``(batch, 3, 64, number · 64)`` → ``(batch, 128)``; grey is the mean of three colours."""
+        grey = frames(strip).mean(dim=2, keepdim=True)
+        each = self.vgg(census(grey.flatten(0, 1)) / 127.5 - 1)
+        return each.unflatten(0, grey.shape[:2]).mean(dim=1)
 
 
 class CornejoPedrini(Apart):
@@ -83,22 +91,23 @@ class CornejoPedrini(Apart):
     | `sound.3` | conv 96 (384) | (96, 5, 16) | 83,136 |
     | `sound.4` | conv 64, pool (256) | (64, 3, 8) | 55,424 |
     | `sound` | flatten, linear 128 (4096 twice) | (128,) | 429,960 |
-    | `face.0` | census transform | (1, 64, 128) | 0 |
-    | `face.1` | 2 × conv 8, pool (VGG-16: 64) | (8, 32, 64) | 680 |
-    | `face.2` | 2 × conv 16, pool (128) | (16, 16, 32) | 3,520 |
-    | `face.3` | 3 × conv 32, pool (256) | (32, 8, 16) | 23,232 |
-    | `face.4` | 3 × conv 64, pool (512) | (64, 4, 8) | 92,544 |
-    | `face.5` | 3 × conv 64, pool (512) | (64, 2, 4) | 110,976 |
-    | `face` | flatten, linear 128 (4096 twice) | (128,) | 296,616 |
+    | `face.vgg.0` | of each census: 2 × conv 8, pool (VGG-16: 64) | (8, 32, 32) | 680 |
+    | `face.vgg.1` | 2 × conv 16, pool (128) | (16, 16, 16) | 3,520 |
+    | `face.vgg.2` | 3 × conv 32, pool (256) | (32, 8, 8) | 23,232 |
+    | `face.vgg.3` | 3 × conv 64, pool (512) | (64, 4, 4) | 92,544 |
+    | `face.vgg.4` | 3 × conv 64, pool (512) | (64, 2, 2) | 110,976 |
+    | `face` | flatten, linear 128 (4096 twice), mean | (128,) | 263,848 |
     | `audio_classifier` | linear, only to train the branch | (8,) | 1,032 |
     | `image_classifier` | linear, only to train the branch | (8,) | 1,032 |
-    | in all | | (8,) | 728,640 |
-    | of MFCC means | | (8,) | 556,608 |
+    | in all | | (8,) | 695,872 |
+    | of MFCC means | | (8,) | 523,840 |
     | of 35 action units | | (8,) | 453,144 |
+    | of spectrograms and six frames | | (8,) | 761,408 |
 
     Not to be had: pretrained weights, of ImageNet and of faces (VGG-Face): both are trained from
-    scratch, as narrow as so few clips allow; spectrograms, in whose place are MFCCs; faces cut out
-    of films, in whose place is a pair. Of action units, no pixels, an MLP is the face branch.
+    scratch, as narrow as so few clips allow; faces cut out of films. A store by the recipe
+    ``spectrogram`` gives log-mel spectrograms and strips of six frames, by ``sequence`` MFCCs and
+    pairs. Of action units, no pixels, an MLP is the face branch.
     """
 
     def __init__(
@@ -115,17 +124,8 @@ class CornejoPedrini(Apart):
             nn.Linear(64 * pixels_left(mfcc_shape, 4), self.dimension),
             nn.ReLU(),
         )
-        if len(image_shape) == 1:
-            self.face: nn.Module = VectorMLP(*image_shape)
-            return
-        side = -(-image_shape[0] // 32)
-        self.face = nn.Sequential(
-            CensusPair(),
-            *(block(*sizes) for sizes in VGG),
-            nn.Flatten(),
-            nn.Linear(64 * side * 2 * side, self.dimension),
-            nn.ReLU(),
-        )
+        pictured = len(image_shape) == 3
+        self.face = CensusFaces(image_shape[0]) if pictured else VectorMLP(*image_shape)
 
 
 class Reduced:

@@ -1,9 +1,12 @@
 """[21] Luna-Jiménez et al. 2021: a PANNs CNN, a spatial transformer with a bi-LSTM, late fusion.
 
-Of no lesson yet.
+Taught in notebooks/08-table-two-run.ipynb.
 """
 
 from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,17 +18,9 @@ from avlib.learning.loaders import Samples
 from avlib.learning.networks import PAIR_SHAPE, VectorMLP
 from avlib.learning.splits import Split
 from avlib.learning.systems import parts
+from avlib.learning.systems.panns import CNN14, MeanAndMost
 from avlib.learning.systems.parts import Apart, FrameCNN, block, frames
 from avlib.learning.training import predict
-
-
-class MeanAndMost(nn.Module):
-    """PANNs' pool: the mean over the frequencies, then mean + maximum over time."""
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """``(batch, channels, height, width)`` → ``(batch, channels)``."""
-        over_time = maps.mean(dim=2)
-        return over_time.mean(dim=2) + over_time.amax(dim=2)
 
 
 class SpatialTransformer(nn.Module):
@@ -60,7 +55,7 @@ class SpatialTransformer(nn.Module):
 class AttendedFrames(nn.Module):
     """A spatial transformer and a CNN for each frame, a bi-LSTM along them, attention over it.
 
-    >>> AttendedFrames()(torch.zeros(2, 3, 64, 128)).shape
+    >>> AttendedFrames()(torch.zeros(2, 3, 64, 384)).shape
     torch.Size([2, 128])
     """
 
@@ -70,11 +65,11 @@ class AttendedFrames(nn.Module):
         self.along = nn.LSTM(FrameCNN.dimension, 64, batch_first=True, bidirectional=True)
         self.attention = nn.Linear(128, 1)
 
-    def forward(self, pair: Tensor) -> Tensor:
-        """``(batch, 3, 64, 128)`` → ``(batch, 128)``."""
-        two = frames(pair)
-        each = self.frame(self.transformer(two.flatten(0, 1)))
-        told, _ = self.along(each.unflatten(0, two.shape[:2]))
+    def forward(self, strip: Tensor) -> Tensor:
+        """``(batch, 3, 64, number · 64)`` → ``(batch, 128)``."""
+        several = frames(strip)
+        each = self.frame(self.transformer(several.flatten(0, 1)))
+        told, _ = self.along(each.unflatten(0, several.shape[:2]))
         return (self.attention(told).softmax(dim=1) * told).sum(dim=1)
 
 
@@ -98,27 +93,32 @@ class LunaJimenez(Apart):
     | in all | | (8,) | 342,215 |
     | of MFCC means | | (8,) | 342,215 |
     | of 35 action units | | (8,) | 105,208 |
+    | of spectrograms and six frames | | (8,) | 342,215 |
 
-    Not to be had: the weights of CNN-14 from AudioSet and of the spatial transformer from
-    AffectNet: all is trained from scratch, which the paper found less robust, and CNN-14 has four
-    blocks of its six and an eighth of its width; log-mel spectrograms, in whose place are MFCCs;
-    saliency maps; the film's whole sequence of frames: a row of a feature store has two, and the
-    bi-LSTM two steps. Action units have no sequence: an MLP stands in for the faces.
+    `weights` is a file of the whole CNN-14, from AudioSet: the sound branch is then that, frozen,
+    and a linear layer of 128, which learns (see `panns.CNN14`). The paper fine-tunes it whole; to
+    do so with 80 million weights takes a GPU. Without a file it is narrowed and from scratch.
+
+    Not to be had: the weights of the spatial transformer from AffectNet, which is trained from
+    scratch; saliency maps; a film's whole sequence of frames. A store by the recipe ``spectrogram``
+    gives log-mel spectrograms and strips of six frames, as many steps of the bi-LSTM; by
+    ``sequence`` MFCCs and pairs. Action units have no sequence: an MLP stands in for the faces.
     """
 
     def __init__(
-        self, mfcc_shape: tuple[int, ...] = (40,), image_shape: tuple[int, ...] = PAIR_SHAPE
+        self,
+        mfcc_shape: tuple[int, ...] = (40,),
+        image_shape: tuple[int, ...] = PAIR_SHAPE,
+        weights: str | Path | None = None,
     ) -> None:
         super().__init__()
-        self.sound = nn.Sequential(
-            block(1, 8, 2, pool=nn.AvgPool2d),
-            block(8, 16, 2, pool=nn.AvgPool2d),
-            block(16, 32, 2, pool=nn.AvgPool2d),
-            block(32, 64, 2, pool=nn.AvgPool2d),
-            MeanAndMost(),
-            nn.Linear(64, self.dimension),
-            nn.ReLU(),
-        )
+        if weights is None:
+            blocks = (block(*each, 2, pool=nn.AvgPool2d) for each in pairwise((1, 8, 16, 32, 64)))
+            self.sound = nn.Sequential(*blocks, MeanAndMost(), nn.Linear(64, self.dimension))
+        else:
+            whole = CNN14(weights, mfcc_shape)
+            self.sound = nn.Sequential(whole, nn.Linear(whole.dimension, self.dimension))
+        self.sound.append(nn.ReLU())
         pictured = len(image_shape) == 3
         self.face = AttendedFrames(image_shape[0]) if pictured else VectorMLP(*image_shape)
 

@@ -1,6 +1,6 @@
 """Su, Hu, Li and Cao 2020, MSAF: blocks of channels compete for attention across modalities.
 
-Of no lesson yet.
+Taught in notebooks/08-table-two-run.ipynb.
 """
 
 import torch

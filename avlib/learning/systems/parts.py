@@ -1,6 +1,6 @@
 """What several systems are made of: frames, spectrogram blocks, branches that never meet, stages.
 
-Of no lesson yet.
+Taught in notebooks/08-table-two-run.ipynb.
 """
 
 from __future__ import annotations
@@ -31,10 +31,11 @@ class Stage(Protocol):
 
 
 def as_image(mfcc: Tensor) -> Tensor:
-    """MFCCs as a grey image: ``(batch, 1, 40, frames)``; of a mean, one frame wide.
+    """MFCCs or a log-mel spectrogram as a grey image: ``(batch, 1, 40, frames)``.
 
-    The published systems take spectrograms, up to 227 × 227 pixels. A feature store holds MFCCs,
-    the cosine transform of a log-mel spectrogram, and they stand in for it.
+    The published systems take spectrograms, up to 227 × 227 pixels, and so can these, of a store by
+    the recipe ``spectrogram``: ``(batch, 1, 64, frames)``. Of other stores MFCCs, its cosine
+    transform, stand in for it; of their mean, the image is one frame wide.
 
     >>> as_image(torch.zeros(2, 40)).shape, as_image(torch.zeros(2, 40, 125)).shape
     (torch.Size([2, 1, 40, 1]), torch.Size([2, 1, 40, 125]))
@@ -42,13 +43,16 @@ def as_image(mfcc: Tensor) -> Tensor:
     return mfcc[:, None, :, None] if mfcc.ndim == 2 else mfcc[:, None]
 
 
-def frames(row: Tensor) -> Tensor:
-    """Square frames side by side, as a sequence: ``(batch, 3, h, N·h)`` → ``(batch, N, 3, h, h)``.
+def frames(strip: Tensor) -> Tensor:
+    """A strip, of as many square frames as its width holds, as a sequence of them.
 
-    >>> frames(torch.zeros(5, 3, 64, 128)).shape
-    torch.Size([5, 2, 3, 64, 64])
+    ``(batch, 3, size, number · size)`` → ``(batch, number, 3, size, size)``; a pair is a strip of
+    two.
+
+    >>> frames(torch.zeros(5, 3, 64, 128)).shape, frames(torch.zeros(5, 3, 64, 384)).shape
+    (torch.Size([5, 2, 3, 64, 64]), torch.Size([5, 6, 3, 64, 64]))
     """
-    return torch.stack(row.split(row.shape[2], dim=3), dim=1)
+    return torch.stack(strip.split(strip.shape[2], dim=3), dim=1)
 
 
 def block(
@@ -111,7 +115,7 @@ def each_frame(face: nn.Module, image: Tensor) -> Tensor:
 
 
 class SoundCNN(nn.Sequential):
-    """A small CNN for MFCCs as an image, where a paper does not tell its own.
+    """A small CNN for MFCCs or a spectrogram as an image, where a paper does not tell its own.
 
     >>> SoundCNN((40, 125))(torch.zeros(2, 1, 40, 125)).shape
     torch.Size([2, 128])

@@ -1,6 +1,6 @@
 """[20] Ristea, Duţu and Radoi 2019: two CNNs, joined, and two fully connected layers.
 
-Of no lesson yet.
+Taught in notebooks/08-table-two-run.ipynb.
 """
 
 import torch
@@ -13,20 +13,23 @@ from avlib.learning.systems.parts import FrameCNN, SoundCNN, as_image, frames
 class FrameSequence(nn.Module):
     """A CNN along the image sequence: each frame's vector, then a convolution from one to the next.
 
-    >>> FrameSequence()(torch.zeros(2, 3, 64, 128)).shape
+    The convolution gives a step fewer than there are frames: one of a pair, five of six. Their mean
+    is taken, so that as much is to be learnt however many frames there are; that is our decision.
+
+    >>> FrameSequence()(torch.zeros(2, 3, 64, 384)).shape
     torch.Size([2, 128])
     """
 
     def __init__(self, size: int = 64) -> None:
         super().__init__()
         self.frame = FrameCNN(size)
-        self.along = nn.Sequential(nn.Conv1d(128, 128, kernel_size=2), nn.ReLU(), nn.Flatten())
+        self.along = nn.Sequential(nn.Conv1d(128, 128, kernel_size=2), nn.ReLU())
 
-    def forward(self, pair: Tensor) -> Tensor:
-        """``(batch, 3, 64, 128)`` → ``(batch, 128)``."""
-        two = frames(pair)
-        each = self.frame(two.flatten(0, 1)).unflatten(0, two.shape[:2])
-        return self.along(each.transpose(1, 2))
+    def forward(self, strip: Tensor) -> Tensor:
+        """``(batch, 3, 64, number · 64)`` → ``(batch, 128)``."""
+        several = frames(strip)
+        each = self.frame(several.flatten(0, 1)).unflatten(0, several.shape[:2])
+        return self.along(each.transpose(1, 2)).mean(dim=2)
 
 
 class Ristea(nn.Module):
@@ -39,17 +42,19 @@ class Ristea(nn.Module):
     | `sound.2` | conv 64, pool | (64, 5, 16) | 18,560 |
     | `sound` | flatten, linear 128 | (128,) | 678,896 |
     | `face.frame` | three blocks and linear 128, for each frame | (128,) | 155,664 |
-    | `face.along` | conv of 2 along the frames | (128,) | 32,896 |
+    | `face.along` | conv of 2 along the frames | (128, 1) | 32,896 |
     | `both.0` | fully connected 128 | (128,) | 32,896 |
     | `both.2` | fully connected 8 | (8,) | 1,032 |
     | in all | | (8,) | 901,384 |
     | of MFCC means | | (8,) | 286,984 |
     | of 35 action units | | (8,) | 733,944 |
+    | of spectrograms and six frames | | (8,) | 1,294,600 |
 
     Not to be had: CREMA-D, on which the paper's figure stands; its widths and kernels, which are
-    our decision; its longer sequence of images: a row of a feature store has the two frames of a
-    pair; STFT spectrograms, in whose place are MFCCs. Action units have no sequence: an MLP stands
-    in for the image CNN.
+    our decision. STFT spectrograms and a longer sequence of images are nearly to be had: a store by
+    the recipe ``spectrogram`` gives log-mel spectrograms and strips of six frames, by ``sequence``
+    MFCCs and the two frames of a pair. Action units have no sequence: an MLP stands in for the
+    image CNN.
     """
 
     decision = "joint"

@@ -1,6 +1,6 @@
 """[16] Siddiqui and Javaid 2020: two image streams into one SVM, and an SVM over the decisions.
 
-Of no lesson yet.
+Taught in notebooks/08-table-two-run.ipynb.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ FIVE = (1, 3, 4, 5, 8)  # neutral, happy, sad, angry, surprised: the emotions of
 class TwoStreams(nn.Module):
     """The first frame of a pair in one CNN, how the second differs from it in another.
 
-    >>> TwoStreams()(torch.zeros(2, 3, 64, 128)).shape
+    Of a strip of more frames it is how the others differ from the first on average. The mean
+    difference of neighbours would be the last less the first alone: all between cancels out.
+
+    >>> TwoStreams()(torch.zeros(2, 3, 64, 384)).shape
     torch.Size([2, 128])
     """
 
@@ -33,10 +36,10 @@ class TwoStreams(nn.Module):
         self.visible, self.change = FrameCNN(size), FrameCNN(size)
         self.halves = nn.ModuleList(nn.Linear(FrameCNN.dimension, 64) for _ in range(2))
 
-    def forward(self, pair: Tensor) -> Tensor:
-        """``(batch, 3, 64, 128)`` → ``(batch, 128)``, 64 numbers of each stream."""
-        first, second = frames(pair).unbind(dim=1)
-        streams = self.visible(first), self.change(second - first)
+    def forward(self, strip: Tensor) -> Tensor:
+        """``(batch, 3, 64, number · 64)`` → ``(batch, 128)``, 64 numbers of each stream."""
+        first, *others = frames(strip).unbind(dim=1)
+        streams = self.visible(first), self.change(sum(others) / len(others) - first)
         each = [half(stream) for half, stream in zip(self.halves, streams, strict=True)]
         return torch.cat(each, dim=1).relu()
 
@@ -58,13 +61,16 @@ class SiddiquiJavaid(Apart):
     | in all | | (8,) | 1,008,800 |
     | of MFCC means | | (8,) | 394,400 |
     | of 35 action units | | (8,) | 702,080 |
+    | of spectrograms and six frames | | (8,) | 1,402,016 |
 
-    Not to be had: infrared images, which RAVDESS has none of: the second stream is the difference
-    of the two frames of a pair; the VIRI database, whose faces the paper joins to RAVDESS's voices
-    by emotion alone, so that face and voice are of different people: here both are of one clip;
-    the pretrained image network, in whose place is a small one from scratch; spectrogram images,
-    in whose place are MFCCs. The paper tells five emotions apart, `FIVE`; the network has eight,
-    and learns five where only these are in the training rows. Action units are one stream, an MLP.
+    Not to be had: infrared images, which RAVDESS has none of: the second stream is how the frames
+    differ; the VIRI database, whose faces the paper joins to RAVDESS's voices by emotion alone, so
+    that face and voice are of different people: here both are of one clip; the pretrained image
+    network, in whose place is a small one from scratch. Spectrograms are had, log-mel ones, of a
+    store by the recipe ``spectrogram``, with strips of six frames; a store by ``paper`` or
+    ``sequence`` gives MFCCs and pairs. The paper tells five emotions apart, `FIVE`; the network has
+    eight, and learns five where only these are in the training rows. Action units are one stream,
+    an MLP.
     """
 
     def __init__(
