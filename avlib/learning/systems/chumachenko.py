@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from avlib.learning.networks import CLASSES, PAIR_SHAPE, VectorMLP
-from avlib.learning.systems.parts import FrameCNN, frames
+from avlib.learning.systems.parts import FrameCNN, each_frame
 
 
 def along(given: int, wanted: int, pool: bool) -> nn.Sequential:
@@ -86,10 +86,8 @@ class Chumachenko(nn.Module):
 
     def steps(self, image: Tensor) -> Tensor:
         """A vector for each frame, ``(batch, 128, frames)``; of action units, one twice."""
-        if image.ndim == 2:
-            return self.frame(image).unsqueeze(2).expand(-1, -1, 2)
-        several = frames(image)
-        return self.frame(several.flatten(0, 1)).unflatten(0, several.shape[:2]).transpose(1, 2)
+        each = each_frame(self.frame, image).transpose(1, 2)
+        return each.expand(-1, -1, 2) if image.ndim == 2 else each
 
     def forward(
         self, mfcc: Tensor, image: Tensor, present: Tensor | None = None

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from avlib.learning.networks import CLASSES, PAIR_SHAPE, VectorMLP
-from avlib.learning.systems.parts import FrameCNN, SoundCNN, as_image, frames
+from avlib.learning.systems.parts import FrameCNN, SoundCNN, as_image, each_frame
 
 
 class FrameSequence(nn.Module):
@@ -27,9 +27,7 @@ class FrameSequence(nn.Module):
 
     def forward(self, strip: Tensor) -> Tensor:
         """``(batch, 3, 64, number · 64)`` → ``(batch, 128)``."""
-        several = frames(strip)
-        each = self.frame(several.flatten(0, 1)).unflatten(0, several.shape[:2])
-        return self.along(each.transpose(1, 2)).mean(dim=2)
+        return self.along(each_frame(self.frame, strip).transpose(1, 2)).mean(dim=2)
 
 
 class Ristea(nn.Module):
