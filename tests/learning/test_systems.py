@@ -85,7 +85,8 @@ def store(
     mfcc = random.normal(0, 0.3, (len(clips), *sound)) + 0.2 * actor.reshape(-1, *[1] * len(sound))
     vectors = random.normal(0, 0.3, (len(clips), 35)).astype(np.float32)
     vectors[:, 10:] += random.normal(0, 1, (actors + 1, 25))[actor]
-    pairs = random.integers(0, 60, (len(clips), *PAIR), np.uint8)
+    shown = PAIR if image == UNITS else image
+    pairs = random.integers(0, 60, (len(clips), *shown), np.uint8)
     for clip, code in enumerate(emotion):
         mfcc[clip, 5 * (code - 1) : 5 * code] += 2
         vectors[clip, code - 1] += 2
@@ -94,9 +95,9 @@ def store(
     mfcc[:] = 0 if silent else mfcc
     vectors[:] = 0 if still else vectors
     pairs[:] = 0 if still else pairs
-    if image == PAIR:
-        return store_of(clips, mfcc, pairs)
-    return store_of(clips, mfcc, None, vectors=vectors)
+    if image == UNITS:
+        return store_of(clips, mfcc, None, vectors=vectors)
+    return store_of(clips, mfcc, pairs)
 
 
 def by_actor(store: FeatureStore, validation: set[int], test: set[int]) -> Split:
@@ -384,8 +385,10 @@ LEARNS = Training(epochs=40, batch=8)
 @pytest.mark.parametrize(
     "told",
     [{"silent": True}, {"silent": True, "image": UNITS},
-     {"still": True, "sound": SEQUENCE, "image": UNITS}, {"still": True, "image": UNITS}],
-    ids=["by pairs", "by units", "by a sequence", "by means"],
+     {"silent": True, "sound": SPECTROGRAM, "image": STRIP},
+     {"still": True, "sound": SEQUENCE, "image": UNITS}, {"still": True, "image": UNITS},
+     {"still": True, "sound": SPECTROGRAM, "image": UNITS}],
+    ids=["by pairs", "by units", "by strips", "by a sequence", "by means", "by spectrograms"],
 )  # fmt: skip
 @pytest.mark.parametrize("name", PLAIN)
 def test_each_learns_32_clips_by_heart_from_either_modality(

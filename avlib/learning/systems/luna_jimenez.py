@@ -96,8 +96,8 @@ class LunaJimenez(Apart):
     | of spectrograms and six frames | | (8,) | 342,215 |
 
     `weights` is a file of the whole CNN-14, from AudioSet: the sound branch is then that, frozen,
-    and a linear layer of 128, which learns (see `panns.CNN14`). The paper fine-tunes it whole; to
-    do so with 80 million weights takes a GPU. Without a file it is narrowed and from scratch.
+    and a linear layer of 128, which learns (see `panns.CNN14`). The paper fine-tunes CNN-14, which
+    with 80 million weights takes a GPU. Without a file it is narrowed and from scratch.
 
     Not to be had: the weights of the spatial transformer from AffectNet, which is trained from
     scratch; saliency maps; a film's whole sequence of frames. A store by the recipe ``spectrogram``

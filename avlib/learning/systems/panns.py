@@ -31,7 +31,8 @@ class CNN14(nn.Module):
     """What CNN-14 makes of a spectrogram, with the weights in a file, as wide as they are.
 
     The weights are buffers, no parameters: no training moves them, nor what the batch
-    normalisations remember, and no gradient is computed for them.
+    normalisations remember, and no gradient is computed for them. Two cores still hear no more than
+    about twelve clips of 2.9 s a second, in each epoch anew.
 
     `Samples` are standardised, band by band. The first batch normalisation, over the bands, would
     do it by its running mean and variance, which are AudioSet's: these are left out, its weight and
