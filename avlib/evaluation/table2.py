@@ -119,8 +119,7 @@ class SystemTrial(CostedTrial):
         if len(trained.stages) < 2:
             return found
         said = {}
-        for variant in trained.stages:
-            logs = trained.log_posteriors(samples, split.test, variant)
+        for variant, logs in trained.by_variant(samples, split.test).items():
             table = metrics.by_clip(metrics.prediction_table(store, split.test, logs))
             logs = table[metrics.LOG_COLUMNS].to_numpy().tolist()
             said[variant] = dict(zip(table["clip"], logs, strict=True))

@@ -35,7 +35,7 @@ from avlib.learning.systems.cornejo_pedrini import (
 )
 from avlib.learning.systems.luna_jimenez import LunaJimenez, OverPosteriors
 from avlib.learning.systems.msaf import MSAF
-from avlib.learning.systems.parts import Stage
+from avlib.learning.systems.parts import Encoded, Stage
 from avlib.learning.systems.ristea import Ristea
 from avlib.learning.systems.siddiqui_javaid import FIVE, OverDecisions, SiddiquiJavaid
 from avlib.learning.training import Training
@@ -69,21 +69,16 @@ class Trained:
     chosen: str  # the variant that is right most often on the validation rows; "" without any
     history: pd.DataFrame  # of `training.fit`
 
-    def log_posteriors(
-        self, samples: Samples, rows: np.ndarray, variant: str | None = None
-    ) -> np.ndarray:
-        """The log-probability of each emotion, ``(rows, 8)``, for each of `rows`.
-
-        By the stage that `variant` names, or that was chosen. Raises ValueError if there is none.
-        """
-        if not self.stages and not variant:
+    def log_posteriors(self, samples: Samples, rows: np.ndarray) -> np.ndarray:
+        """The log-probability of each emotion, ``(rows, 8)``, for each of `rows`."""
+        if not self.stages:
             return training.predict(self.network, samples, rows)
-        asked = variant or self.chosen
-        if asked not in self.stages:
-            raise ValueError(
-                f"variant: there is no {asked!r}; choose from {', '.join(self.stages) or 'none'}"
-            )
-        return self.stages[asked].log_posteriors(self.network, samples, rows)
+        return self.stages[self.chosen].log_posteriors(Encoded(self.network, samples), rows)
+
+    def by_variant(self, samples: Samples, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """What each stage says, not the chosen one alone; as `log_posteriors`."""
+        given = Encoded(self.network, samples)
+        return {name: stage.log_posteriors(given, rows) for name, stage in self.stages.items()}
 
 
 def built() -> list[str]:
@@ -136,14 +131,17 @@ def train(
     network, system = make(name, store, settings.seed, weights), SYSTEMS[name]
     own = replace(settings, **system.settings)
     history = training.fit(network, samples, split, own, progress=False)
-    stages = {variant: new().fit(network, samples, split) for variant, new in system.stages.items()}
-    truth = samples.label.cpu().numpy()[split.validation]
+    if not system.stages:
+        return Trained(network, {}, "", history)
+    given = Encoded(network, samples)
+    stages = {variant: new().fit(given, split) for variant, new in system.stages.items()}
+    truth = given.labels(split.validation)
 
     def right(variant: str) -> int:
-        said = stages[variant].log_posteriors(network, samples, split.validation)
+        said = stages[variant].log_posteriors(given, split.validation)
         return int((said.argmax(axis=1) == truth).sum())
 
-    return Trained(network, stages, max(stages, key=right, default=""), history)
+    return Trained(network, stages, max(stages, key=right), history)
 
 
 _SIDDIQUI_JAVAID = System(

@@ -20,11 +20,10 @@ from sklearn.svm import SVC
 from torch import Tensor, nn
 from torch.nn import functional
 
-from avlib.learning.loaders import Samples
 from avlib.learning.networks import PAIR_SHAPE, VectorMLP
 from avlib.learning.splits import Split
 from avlib.learning.systems import parts
-from avlib.learning.systems.parts import Apart, block, frames, pixels_left
+from avlib.learning.systems.parts import Apart, Encoded, block, frames, pixels_left
 
 REDUCTIONS = {
     "PCA": lambda: [PCA(0.95, svd_solver="full")],  # 95 % of the variance: our decision
@@ -138,13 +137,12 @@ class Reduced:
         steps = [StandardScaler(), *REDUCTIONS[reduction](), CLASSIFIERS[classifier]()]
         self.machine = make_pipeline(*steps)
 
-    def fit(self, network: Apart, samples: Samples, split: Split) -> Reduced:
+    def fit(self, given: Encoded, split: Split) -> Reduced:
         """Learn from the training rows."""
-        given = np.concatenate(parts.vectors(network, samples, split.train), axis=1)
-        self.machine.fit(given, parts.labels(samples, split.train))
+        joined = np.concatenate(given.vectors(split.train), axis=1)
+        self.machine.fit(joined, given.labels(split.train))
         return self
 
-    def log_posteriors(self, network: Apart, samples: Samples, rows: np.ndarray) -> np.ndarray:
+    def log_posteriors(self, given: Encoded, rows: np.ndarray) -> np.ndarray:
         """The log-probability of each emotion, ``(rows, 8)``."""
-        given = np.concatenate(parts.vectors(network, samples, rows), axis=1)
-        return parts.log_posteriors(self.machine, given)
+        return parts.log_posteriors(self.machine, np.concatenate(given.vectors(rows), axis=1))

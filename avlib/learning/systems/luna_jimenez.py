@@ -14,13 +14,11 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 from torch.nn import functional
 
-from avlib.learning.loaders import Samples
 from avlib.learning.networks import PAIR_SHAPE, VectorMLP
 from avlib.learning.splits import Split
 from avlib.learning.systems import parts
 from avlib.learning.systems.panns import CNN14, MeanAndMost
-from avlib.learning.systems.parts import Apart, FrameCNN, block, frames
-from avlib.learning.training import predict
+from avlib.learning.systems.parts import Apart, Encoded, FrameCNN, block, frames
 
 
 class SpatialTransformer(nn.Module):
@@ -133,18 +131,13 @@ class OverPosteriors:
     def __init__(self) -> None:
         self.machine = LogisticRegression(max_iter=2000)
 
-    def fit(self, network: Apart, samples: Samples, split: Split) -> OverPosteriors:
+    def fit(self, given: Encoded, split: Split) -> OverPosteriors:
         """Learn from the validation rows."""
-        said = self._said(network, samples, split.validation)
-        self.machine.fit(said, parts.labels(samples, split.validation))
+        said = np.exp(np.concatenate(given.decisions(split.validation), axis=1))
+        self.machine.fit(said, given.labels(split.validation))
         return self
 
-    def log_posteriors(self, network: Apart, samples: Samples, rows: np.ndarray) -> np.ndarray:
+    def log_posteriors(self, given: Encoded, rows: np.ndarray) -> np.ndarray:
         """The log-probability of each emotion, ``(rows, 8)``."""
-        return parts.log_posteriors(self.machine, self._said(network, samples, rows))
-
-    @staticmethod
-    def _said(network: Apart, samples: Samples, rows: np.ndarray) -> np.ndarray:
-        """``(rows, 16)`` probabilities."""
-        logs = [predict(network, samples, rows, name) for name in ("audio", "image")]
-        return np.exp(np.concatenate(logs, axis=1))
+        said = np.exp(np.concatenate(given.decisions(rows), axis=1))
+        return parts.log_posteriors(self.machine, said)

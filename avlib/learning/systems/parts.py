@@ -23,10 +23,10 @@ LEAST = -20.0  # a log-probability of an emotion that a classifier holds to be i
 class Stage(Protocol):
     """What decides in place of a network's own classifier, once the network is trained."""
 
-    def fit(self, network: nn.Module, samples: Samples, split: Split) -> Self:
+    def fit(self, given: Encoded, split: Split) -> Self:
         """Learn from the training or the validation rows; the test rows are never looked at."""
 
-    def log_posteriors(self, network: nn.Module, samples: Samples, rows: np.ndarray) -> np.ndarray:
+    def log_posteriors(self, given: Encoded, rows: np.ndarray) -> np.ndarray:
         """The log-probability of each emotion, ``(rows, 8)`` float64."""
 
 
@@ -180,18 +180,44 @@ class Apart(nn.Module):
         return {"joint": said[0] + said[1], **logits}
 
 
-@torch.no_grad()
-def vectors(network: Apart, samples: Samples, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What a trained network's branches give for each of `rows`: two arrays, float32."""
-    network.eval()
-    each = [network.vectors(batch.mfcc, batch.image) for batch in batches(samples, rows, 512)]
-    heard, seen = (torch.cat(side).cpu().numpy() for side in zip(*each, strict=True))
-    return heard, seen
+class Encoded:
+    """What the branches of a trained network make of samples, for any number of stages to read.
 
+    The same rows go through the network once.
+    """
 
-def labels(samples: Samples, rows: np.ndarray) -> np.ndarray:
-    """The emotion code less one of each of `rows`, int64."""
-    return samples.label.cpu().numpy()[rows]
+    def __init__(self, network: Apart, samples: Samples) -> None:
+        self.network, self.samples = network.eval(), samples
+        self._known: dict[bytes, tuple[Tensor, Tensor]] = {}
+
+    @torch.no_grad()
+    def _vectors(self, rows: np.ndarray) -> tuple[Tensor, Tensor]:
+        key = rows.tobytes()
+        if key not in self._known:
+            each = [
+                self.network.vectors(batch.mfcc, batch.image)
+                for batch in batches(self.samples, rows, 512)
+            ]
+            heard, seen = map(torch.cat, zip(*each, strict=True))
+            self._known[key] = heard, seen
+        return self._known[key]
+
+    def vectors(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What both branches give for each of `rows`: two arrays ``(rows, 128)``, float32."""
+        heard, seen = self._vectors(rows)
+        return heard.cpu().numpy(), seen.cpu().numpy()
+
+    @torch.no_grad()
+    def decisions(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What the classifier of each branch says: log-probabilities, two arrays ``(rows, 8)``."""
+        heard, seen = self._vectors(rows)
+        audio = self.network.audio_classifier(heard).log_softmax(dim=1)
+        image = self.network.image_classifier(seen).log_softmax(dim=1)
+        return audio.cpu().numpy(), image.cpu().numpy()
+
+    def labels(self, rows: np.ndarray) -> np.ndarray:
+        """The emotion code less one of each of `rows`, int64."""
+        return self.samples.label.cpu().numpy()[rows]
 
 
 def log_posteriors(machine: ClassifierMixin, features: np.ndarray) -> np.ndarray:

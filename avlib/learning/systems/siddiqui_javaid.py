@@ -12,11 +12,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from torch import Tensor, nn
 
-from avlib.learning.loaders import Samples
 from avlib.learning.networks import PAIR_SHAPE, VectorMLP
 from avlib.learning.splits import Split
 from avlib.learning.systems import parts
-from avlib.learning.systems.parts import Apart, FrameCNN, SoundCNN, frames
+from avlib.learning.systems.parts import Apart, Encoded, FrameCNN, SoundCNN, frames
 
 FIVE = (1, 3, 4, 5, 8)  # neutral, happy, sad, angry, surprised: the emotions of the paper
 
@@ -95,22 +94,19 @@ class OverDecisions:
         self.image = make_pipeline(StandardScaler(), SVC())
         self.last = make_pipeline(StandardScaler(), SVC(kernel="linear"))
 
-    def fit(self, network: Apart, samples: Samples, split: Split) -> OverDecisions:
+    def fit(self, given: Encoded, split: Split) -> OverDecisions:
         """Learn stage I from the training rows, then stage II from the validation rows."""
-        _, seen = parts.vectors(network, samples, split.train)
-        self.image.fit(seen, parts.labels(samples, split.train))
-        said = self._decisions(network, samples, split.validation)
-        self.last.fit(said, parts.labels(samples, split.validation))
+        _, seen = given.vectors(split.train)
+        self.image.fit(seen, given.labels(split.train))
+        said = self._decisions(given, split.validation)
+        self.last.fit(said, given.labels(split.validation))
         return self
 
-    def log_posteriors(self, network: Apart, samples: Samples, rows: np.ndarray) -> np.ndarray:
+    def log_posteriors(self, given: Encoded, rows: np.ndarray) -> np.ndarray:
         """The log-probability of each emotion, ``(rows, 8)``."""
-        return parts.log_posteriors(self.last, self._decisions(network, samples, rows))
+        return parts.log_posteriors(self.last, self._decisions(given, rows))
 
-    def _decisions(self, network: Apart, samples: Samples, rows: np.ndarray) -> np.ndarray:
+    def _decisions(self, given: Encoded, rows: np.ndarray) -> np.ndarray:
         """``(rows, 16)`` log-probabilities: of the sound, and of the images."""
-        heard, seen = parts.vectors(network, samples, rows)
-        given = torch.from_numpy(heard).to(samples.label.device)
-        with torch.no_grad():
-            audio = network.audio_classifier(given).log_softmax(dim=1).cpu().numpy()
+        (audio, _), (_, seen) = given.decisions(rows), given.vectors(rows)
         return np.concatenate([audio, parts.log_posteriors(self.image, seen)], axis=1)
