@@ -13,8 +13,9 @@ NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("[0-9][0-9]-*.
 
 # What drives the lessons in JupyterLab as a reader would, where it is at hand.
 BROWSER = shutil.which("chromium") if importlib.util.find_spec("playwright") else None
-# The resampler's filter (lesson 02), the interval of a test and RAVDESS's own figures (lesson 10).
-_OF_NO_RECORDING_HERE = ("A tall peak at the centre", "A test of", "On RAVDESS")
+# The resampler's filter (lesson 02), boxes (lesson 08), the interval of a test and RAVDESS's own
+# figures (lesson 10).
+_OF_NO_RECORDING_HERE = ("A tall peak at the centre", "A drawing of", "A test of", "On RAVDESS")
 
 
 def assert_pictures_say_what_they_are(texts: list[str]) -> None:

@@ -11,6 +11,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "lesson",
         "listening_widgets",
         "live",
+        "system_sketches",
         "systems_widgets",
         "voice_widgets",
         "widgets",

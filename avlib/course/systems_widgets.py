@@ -32,7 +32,7 @@ COSTS = {  # column → what the axis says, and how an amount of it is said
 }
 COLUMNS = (
     "split by", "who", "variant", "accuracy", "accuracy from", "accuracy to", "UAR", *COSTS,
-    "printed", "protocol",
+    "printed", "printed on",
 )  # fmt: skip
 _STYLES = {  # split → mark, colour, line of the front
     "clip": {"marker": "s", "color": OKABE_ITO[1], "linestyle": "--"},
@@ -111,7 +111,7 @@ def _checked(table: pd.DataFrame) -> pd.DataFrame:
     unknown = set(table["split by"]) - set(_STYLES)
     if unknown:
         raise ValueError(f"table: write clip or actor as “split by”, not {unknown.pop()!r}")
-    text = table[["who", "variant", "printed", "protocol"]].fillna("").astype(str)
+    text = table[["who", "variant", "printed", "printed on"]].fillna("").astype(str)
     table = table.assign(**text)
     variant = table["variant"].where(table["variant"] == "", " (" + table["variant"] + ")")
     table["name"] = table["who"] + variant
@@ -150,7 +150,7 @@ def _label(row: pd.Series, cost: str) -> str:
     said += f"; {COSTS[cost][1].format(_amount(row[cost]))}"
     said += "; nothing is both cheaper and better" if row["front"] else ""
     said += f"; printed {row['printed']} %" if row["printed"] else ""
-    return said + (f"; protocol: {row['protocol']}" if row["protocol"] else "")
+    return said + (f"; on {row['printed on']}" if row["printed on"] else "")
 
 
 def draw_costs(table: pd.DataFrame, cost: str, unit: str, mark: str = "costs") -> Scatter:
@@ -403,8 +403,8 @@ def cost_chooser(table: pd.DataFrame) -> Explorer:
     `table` has a row a split and system: ``split by`` (``clip`` or ``actor``), ``who``,
     ``variant``, ``accuracy``, ``accuracy from``, ``accuracy to`` and ``UAR`` (shares, 0 to 1),
     ``parameters``, ``multiply-adds`` (a clip), ``seconds`` (of training a fold, on one thread),
-    ``printed`` (percent, as text) and ``protocol``. A cost that is not known is NaN. Raises
-    ValueError, with what to do, if it is no such table.
+    ``printed`` (percent, as text) and ``printed on`` (a protocol). A cost that is not known is NaN.
+    Raises ValueError, with what to do, if it is no such table.
     """
     _checked(table)
     units = [("by clip", "clip"), ("by actor", "actor"), ("both", "both")]

@@ -33,7 +33,7 @@ def table() -> pd.DataFrame:
             row |= {"accuracy from": share - 0.03, "accuracy to": share + 0.04}
             row |= {"UAR": share - 0.01, "parameters": parameters, "multiply-adds": adds}
             row |= {"seconds": seconds, "printed": "86.36" if who == "deep" else ""}
-            rows.append(row | {"protocol": "ten folds"})
+            rows.append(row | {"printed on": "ten folds"})
     return pd.DataFrame(rows)
 
 
