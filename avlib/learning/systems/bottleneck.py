@@ -10,7 +10,7 @@ from avlib.learning.networks import CLASSES, PAIR_SHAPE, VectorMLP
 from avlib.learning.systems.parts import FrameCNN, each_frame
 
 WIDTH = 64  # of a token
-STEPS = 5  # of sound that make a token: frames of a sequence, or coefficients of a mean
+STEPS = 5  # frames of sound that make a token
 BOTTLENECKS = 4  # tokens, as in the authors' code
 FUSIONS = 2  # layers with a bottleneck, after one without
 SMALL = 0.02  # standard deviation of places and bottlenecks at first, as in the authors' code
@@ -92,7 +92,7 @@ class Bottleneck(nn.Module):
     Not to be had: weights of a ViT-Base pretrained on ImageNet-21k, with 12 layers of 768, the last
     four of them fusing; patches of 16 × 16 pixels as tokens, in whose place a small CNN gives one
     for each frame; the authors' training, which is too long for so few clips: see the registry.
-    Action units have no sequence: an MLP gives one token.
+    Action units and MFCC means have no sequence: an MLP gives one token.
     """
 
     decision = "joint"
@@ -102,12 +102,17 @@ class Bottleneck(nn.Module):
         self, mfcc_shape: tuple[int, ...] = (40,), image_shape: tuple[int, ...] = PAIR_SHAPE
     ) -> None:
         super().__init__()
-        channels = mfcc_shape[0] if len(mfcc_shape) == 2 else 1  # of a mean, along coefficients
-        pictured = len(image_shape) == 3
-        self.heard = nn.Conv1d(channels, WIDTH, STEPS, STEPS)
+        timed, pictured = len(mfcc_shape) == 2, len(image_shape) == 3
+        self.heard = (
+            nn.Conv1d(mfcc_shape[0], WIDTH, STEPS, STEPS)
+            if timed
+            else nn.Sequential(
+                VectorMLP(*mfcc_shape), nn.Linear(128, WIDTH), nn.Unflatten(1, (-1, 1))
+            )
+        )
         self.frame = FrameCNN(image_shape[0]) if pictured else VectorMLP(*image_shape)
         self.seen = nn.Linear(128, WIDTH)
-        self.sound_placed = Placed(mfcc_shape[-1] // STEPS)
+        self.sound_placed = Placed(mfcc_shape[1] // STEPS if timed else 1)
         self.face_placed = Placed(image_shape[1] // image_shape[0] if pictured else 1)
         self.sound_alone, self.face_alone = encoder(), encoder()
         self.bottleneck = nn.Parameter(SMALL * torch.randn(BOTTLENECKS, WIDTH))
@@ -116,8 +121,7 @@ class Bottleneck(nn.Module):
 
     def cls(self, mfcc: Tensor, image: Tensor, shares: Tensor) -> Tensor:
         """The CLS tokens of sound and faces after the last layer, ``(batch, 2, 64)``."""
-        heard = self.heard(mfcc.unsqueeze(1) if mfcc.ndim == 2 else mfcc).transpose(1, 2)
-        heard = self.sound_alone(self.sound_placed(heard))
+        heard = self.sound_alone(self.sound_placed(self.heard(mfcc).transpose(1, 2)))
         seen = self.seen(each_frame(self.frame, image))
         seen = self.face_alone(self.face_placed(seen))
         bottleneck = self.bottleneck.expand(len(heard), -1, -1)
