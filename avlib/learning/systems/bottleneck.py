@@ -71,7 +71,7 @@ class Bottleneck(nn.Module):
 
     | part | layers | gives | parameters |
     |---|---|---|---|
-    | `heard` | conv 64 of 5 steps, stride 5 | (64, 25) | 12,864 |
+    | `heard` | conv 64 of 5 frames, stride 5 | (64, 25) | 12,864 |
     | `frame` | three blocks and linear 128, for each frame | (128,) | 155,664 |
     | `seen` | linear 64 of each frame | (2, 64) | 8,256 |
     | `sound_placed` | CLS token, learnt places | (26, 64) | 1,728 |
@@ -82,7 +82,7 @@ class Bottleneck(nn.Module):
     | `fusions.1` | the same | (26, 64) of sound | 99,968 |
     | `classifier` | of the mean of both CLS tokens: norm, linear | (8,) | 648 |
     | in all | | (8,) | 479,576 |
-    | of MFCC means | | (8,) | 466,008 |
+    | of MFCC means | | (8,) | 495,192 |
     | of 35 action units | | (8,) | 344,968 |
     | of spectrograms and six frames | | (8,) | 487,512 |
 
