@@ -80,18 +80,19 @@ class Bottleneck(nn.Module):
     | `face_alone` | transformer layer | (3, 64) | 49,984 |
     | `fusions.0` | a layer each, with 4 bottleneck tokens | (26, 64) of sound | 99,968 |
     | `fusions.1` | the same | (26, 64) of sound | 99,968 |
-    | `classifier` | of the mean of both CLS tokens: norm, linear | (8,) | 648 |
+    | `norm` | of both CLS tokens | (2, 64) | 128 |
+    | `classifier` | linear, of their mean | (8,) | 520 |
     | in all | | (8,) | 479,576 |
     | of MFCC means | | (8,) | 495,192 |
     | of 35 action units | | (8,) | 344,968 |
     | of spectrograms and six frames | | (8,) | 487,512 |
 
-    Our decisions: tokens, widths and depth; that an absent modality gives no share of
-    the bottleneck and none of the mean.
+    Our decisions: tokens, widths and depth; one loss, of the mean, where the authors' code has one
+    for each CLS token; that an absent modality has no share in the bottleneck and the mean.
 
     Not to be had: weights of a ViT-Base pretrained on ImageNet-21k, with 12 layers of 768, the last
     four of them fusing; patches of 16 × 16 pixels as tokens, in whose place a small CNN gives one
-    for each frame; the authors' training, which is too long for so few clips: see the registry.
+    for each frame; the authors' training, see the registry.
     Action units and MFCC means have no sequence: an MLP gives one token.
     """
 
@@ -117,7 +118,7 @@ class Bottleneck(nn.Module):
         self.sound_alone, self.face_alone = encoder(), encoder()
         self.bottleneck = nn.Parameter(SMALL * torch.randn(BOTTLENECKS, WIDTH))
         self.fusions = nn.ModuleList(Fusion() for _ in range(FUSIONS))
-        self.classifier = nn.Sequential(nn.LayerNorm(WIDTH), nn.Linear(WIDTH, CLASSES))
+        self.norm, self.classifier = nn.LayerNorm(WIDTH), nn.Linear(WIDTH, CLASSES)
 
     def cls(self, mfcc: Tensor, image: Tensor, shares: Tensor) -> Tensor:
         """The CLS tokens of sound and faces after the last layer, ``(batch, 2, 64)``."""
@@ -138,5 +139,6 @@ class Bottleneck(nn.Module):
         """
         there = torch.ones(len(mfcc), 2, device=mfcc.device) if present is None else present
         shares = there / there.sum(dim=1, keepdim=True).clamp(min=1)
-        both = (self.cls(mfcc, image, shares) * shares.unsqueeze(2)).sum(dim=1)
+        # One linear layer for both: its logits of the mean are the mean of its logits.
+        both = (self.norm(self.cls(mfcc, image, shares)) * shares.unsqueeze(2)).sum(dim=1)
         return {"joint": self.classifier(both)}
