@@ -470,8 +470,11 @@ def test_of_an_absent_modality_nothing_is_left(name: str) -> None:
 
 
 def test_the_blocks_of_both_modalities_share_one_attention() -> None:
-    attention = networks.seeded(msaf.SplitAttention, seed=0).eval()
-    heard, seen = (torch.randn(3, 128, steps) for steps in (31, 6))
+    attention, drawn = msaf.SplitAttention().eval(), torch.Generator().manual_seed(0)
+    heard, seen = (torch.randn(3, 128, steps, generator=drawn) for steps in (31, 6))
+    assert torch.equal(attention(heard, seen), torch.full((3, 8, 32), 1 / 8))  # at first
+    for weight in attention.parameters():
+        nn.init.normal_(weight, generator=drawn)
     told = attention(heard, seen)
     assert told.shape == (3, 8, 32)
     torch.testing.assert_close(told.sum(dim=1), torch.ones(3, 32))
@@ -508,8 +511,8 @@ def test_a_block_is_scaled_by_its_own_attention() -> None:
 
 def test_a_row_alone_is_normalised_by_what_was_seen_before() -> None:
     layer = msaf.Normalised(4).train()
-    layer(torch.randn(32, 4) + 3)
-    mean, alone = layer.running_mean.clone(), torch.randn(1, 4)
+    layer(torch.arange(128.0).view(32, 4))
+    mean, alone = layer.running_mean.clone(), torch.ones(1, 4)
     found = layer(alone)
     assert torch.equal(layer.running_mean, mean)
     torch.testing.assert_close(found, layer.eval()(alone))

@@ -10,7 +10,7 @@ from avlib.learning.networks import CLASSES, PAIR_SHAPE, VectorMLP
 from avlib.learning.systems.parts import FrameCNN, each_frame
 
 WIDTH = 64  # of a token
-STEPS = 5  # of sound that make a token: frames of a sequence, or coefficients of a mean
+STEPS = 5  # frames of sound that make a token
 BOTTLENECKS = 4  # tokens, as in the authors' code
 FUSIONS = 2  # layers with a bottleneck, after one without
 SMALL = 0.02  # standard deviation of places and bottlenecks at first, as in the authors' code
@@ -71,7 +71,7 @@ class Bottleneck(nn.Module):
 
     | part | layers | gives | parameters |
     |---|---|---|---|
-    | `heard` | conv 64 of 5 steps, stride 5 | (64, 25) | 12,864 |
+    | `heard` | conv 64 of 5 frames, stride 5 | (64, 25) | 12,864 |
     | `frame` | three blocks and linear 128, for each frame | (128,) | 155,664 |
     | `seen` | linear 64 of each frame | (2, 64) | 8,256 |
     | `sound_placed` | CLS token, learnt places | (26, 64) | 1,728 |
@@ -80,19 +80,20 @@ class Bottleneck(nn.Module):
     | `face_alone` | transformer layer | (3, 64) | 49,984 |
     | `fusions.0` | a layer each, with 4 bottleneck tokens | (26, 64) of sound | 99,968 |
     | `fusions.1` | the same | (26, 64) of sound | 99,968 |
-    | `classifier` | of the mean of both CLS tokens: norm, linear | (8,) | 648 |
+    | `norm` | of both CLS tokens | (2, 64) | 128 |
+    | `classifier` | linear, of their mean | (8,) | 520 |
     | in all | | (8,) | 479,576 |
-    | of MFCC means | | (8,) | 466,008 |
+    | of MFCC means | | (8,) | 495,192 |
     | of 35 action units | | (8,) | 344,968 |
     | of spectrograms and six frames | | (8,) | 487,512 |
 
-    Our decisions: tokens, widths and depth; that an absent modality gives no share of
-    the bottleneck and none of the mean.
+    Our decisions: tokens, widths and depth; one loss, of the mean, where the authors' code has one
+    for each CLS token; that an absent modality has no share in the bottleneck and the mean.
 
     Not to be had: weights of a ViT-Base pretrained on ImageNet-21k, with 12 layers of 768, the last
     four of them fusing; patches of 16 × 16 pixels as tokens, in whose place a small CNN gives one
-    for each frame; the authors' training, which is too long for so few clips: see the registry.
-    Action units have no sequence: an MLP gives one token.
+    for each frame; the authors' training, see the registry.
+    Action units and MFCC means have no sequence: an MLP gives one token.
     """
 
     decision = "joint"
@@ -102,22 +103,26 @@ class Bottleneck(nn.Module):
         self, mfcc_shape: tuple[int, ...] = (40,), image_shape: tuple[int, ...] = PAIR_SHAPE
     ) -> None:
         super().__init__()
-        channels = mfcc_shape[0] if len(mfcc_shape) == 2 else 1  # of a mean, along coefficients
-        pictured = len(image_shape) == 3
-        self.heard = nn.Conv1d(channels, WIDTH, STEPS, STEPS)
+        timed, pictured = len(mfcc_shape) == 2, len(image_shape) == 3
+        self.heard = (
+            nn.Conv1d(mfcc_shape[0], WIDTH, STEPS, STEPS)
+            if timed
+            else nn.Sequential(
+                VectorMLP(*mfcc_shape), nn.Linear(128, WIDTH), nn.Unflatten(1, (-1, 1))
+            )
+        )
         self.frame = FrameCNN(image_shape[0]) if pictured else VectorMLP(*image_shape)
         self.seen = nn.Linear(128, WIDTH)
-        self.sound_placed = Placed(mfcc_shape[-1] // STEPS)
+        self.sound_placed = Placed(mfcc_shape[1] // STEPS if timed else 1)
         self.face_placed = Placed(image_shape[1] // image_shape[0] if pictured else 1)
         self.sound_alone, self.face_alone = encoder(), encoder()
         self.bottleneck = nn.Parameter(SMALL * torch.randn(BOTTLENECKS, WIDTH))
         self.fusions = nn.ModuleList(Fusion() for _ in range(FUSIONS))
-        self.classifier = nn.Sequential(nn.LayerNorm(WIDTH), nn.Linear(WIDTH, CLASSES))
+        self.norm, self.classifier = nn.LayerNorm(WIDTH), nn.Linear(WIDTH, CLASSES)
 
     def cls(self, mfcc: Tensor, image: Tensor, shares: Tensor) -> Tensor:
         """The CLS tokens of sound and faces after the last layer, ``(batch, 2, 64)``."""
-        heard = self.heard(mfcc.unsqueeze(1) if mfcc.ndim == 2 else mfcc).transpose(1, 2)
-        heard = self.sound_alone(self.sound_placed(heard))
+        heard = self.sound_alone(self.sound_placed(self.heard(mfcc).transpose(1, 2)))
         seen = self.seen(each_frame(self.frame, image))
         seen = self.face_alone(self.face_placed(seen))
         bottleneck = self.bottleneck.expand(len(heard), -1, -1)
@@ -134,5 +139,6 @@ class Bottleneck(nn.Module):
         """
         there = torch.ones(len(mfcc), 2, device=mfcc.device) if present is None else present
         shares = there / there.sum(dim=1, keepdim=True).clamp(min=1)
-        both = (self.cls(mfcc, image, shares) * shares.unsqueeze(2)).sum(dim=1)
+        # One linear layer for both: its logits of the mean are the mean of its logits.
+        both = (self.norm(self.cls(mfcc, image, shares)) * shares.unsqueeze(2)).sum(dim=1)
         return {"joint": self.classifier(both)}

@@ -40,6 +40,9 @@ class SplitAttention(nn.Module):
     to one vector, which a linear layer makes four times shorter. From this each block's own linear
     layer gives a logit for each of its channels; the softmax goes across all blocks of both.
 
+    At first all blocks count the same, which is our decision: random logits, normalised over a
+    small batch, shook what follows, and what had been learnt was lost now and then.
+
     >>> told = SplitAttention()(torch.zeros(3, 128, 31), torch.zeros(3, 128, 6))
     >>> told.shape, bool(torch.allclose(told.sum(dim=1), torch.ones(3, 32)))
     (torch.Size([3, 8, 32]), True)
@@ -50,6 +53,9 @@ class SplitAttention(nn.Module):
         shorter = BLOCK // reduction
         self.joint = nn.Sequential(nn.Linear(BLOCK, shorter), Normalised(shorter), nn.ReLU())
         self.blocks = nn.ModuleList(nn.Linear(shorter, BLOCK) for _ in range(2 * CHANNELS // BLOCK))
+        for block in self.blocks:
+            nn.init.zeros_(block.weight)
+            nn.init.zeros_(block.bias)
 
     def forward(self, heard: Tensor, seen: Tensor, present: Tensor | None = None) -> Tensor:
         """``(batch, 128, steps)`` of each → ``(batch, 8, 32)``: blocks of sound, then of faces.
