@@ -105,7 +105,9 @@ def _own_fusion(answer: object) -> None:
         "a class that inherits from `nn.Module` is asked for; name it, do not call it here.",
     )
     wrong = getattr(answer, "decision", None) != "joint" or not getattr(answer, "needs_image", 0)
-    refuse(wrong, 'leave `decision, needs_image = "joint", True` in the class: `fit` asks for them.')
+    refuse(
+        wrong, 'leave `decision, needs_image = "joint", True` in the class: `fit` asks for them.'
+    )
     network = _made(lambda: answer(_MFCC, _UNITS), "making it")
     generator = torch.Generator().manual_seed(int(np.random.default_rng().integers(2**31)))
     mfcc, image, other = (
@@ -133,7 +135,9 @@ def _own_fusion(answer: object) -> None:
     network.train()
     _logits(network, mfcc, image).sum().backward()
     idle = [name for name, weight in network.named_parameters() if weight.grad is None]
-    refuse(idle, f"the weights {', '.join(idle[:2])} are in no way of the result, and learn nothing.")
+    refuse(
+        idle, f"the weights {', '.join(idle[:2])} are in no way of the result, and learn nothing."
+    )
 
 
 def _made(do: object, of: str) -> object:

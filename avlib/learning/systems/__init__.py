@@ -228,7 +228,7 @@ SYSTEMS = {
         printed="",
         protocol="no figure on emotions: measured on AudioSet, Epic-Kitchens and VGGSound, not on "
         "RAVDESS",
-        lacking="a ViT-Base pretrained on ImageNet-21k, patches as tokens, spectrograms; of the "
+        lacking="a ViT-Base pretrained on ImageNet-21k, patches as tokens; of the "
         "authors' training: warm-up and cosine decay from 0.5, mixup, soft labels, skipped layers",
         network=Bottleneck,
     ),
