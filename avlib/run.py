@@ -201,6 +201,9 @@ def table2(
     epochs: Epochs = 30,
     seeds: Seeds = 1,
     systems: option(str | None, "some of the systems (default: all)", "NAME,…") = None,
+    cnn14: option(
+        Path | None, "give [21] the published weights of CNN-14 (Cnn14_mAP=0.431.pth)", "FILE"
+    ) = None,
     predictions: option(
         list[Path] | None,
         "somebody's predictions, as `score` reads them; may be given again",
@@ -220,7 +223,10 @@ def table2(
     units, parts = terminal.some_of(UNITS, "--split", split), _folds_of(folds)
     names = terminal.some_of(built(), "--systems", systems or ",".join(built()))
     published = {path.stem: scoring.read(path) for path in predictions or ()}
-    folder, how = data or course.recordings(), {"fresh": fresh, "published": published}
+    folder, how = (
+        data or course.recordings(),
+        {"fresh": fresh, "published": published, "weights": cnn14},
+    )
     clips, chosen = _with_faces("systems", folder, "spectrogram", action_units)
     seen = {"pairs": ("frames", "pairs", "pairs")}.get(chosen.visual, 3 * [chosen.visual])
     recipes = zip(("spectrogram", "sequence", "voice"), seen, strict=True)

@@ -1,4 +1,4 @@
-"""What each published system does, in one picture of boxes; and a widget to leaf through them.
+"""What each published system does, in one picture of boxes; and the grid of one of them.
 
 Taught in notebooks/08-table-two-run.ipynb.
 """
@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import matplotlib.pyplot as plt
+import pandas as pd
+import seaborn
 from matplotlib.axes import Axes
-from matplotlib.patches import FancyBboxPatch
+from matplotlib.patches import FancyBboxPatch, Rectangle
 
 from avlib.course.widgets import Explorer, choice
 from avlib.evaluation.plots import NETWORK_STYLES, Picture
 
-__all__ = ["SKETCHES", "Sketch", "draw_system", "system_browser"]
+__all__ = ["SKETCHES", "Sketch", "draw_grid", "draw_system", "system_browser"]
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ SKETCHES = {
     ),
 }  # fmt: skip
 
+UNITS = {"clip": "clips at random", "actor": "unseen speakers"}
 _WIDE, _HIGH, _STEP = 1.5, 0.62, 2.0  # of a box, and from one box to the next
 
 
@@ -92,9 +95,11 @@ def draw_system(name: str) -> Picture:
     sketch = SKETCHES[name]
     columns = max(len(sketch.sound), len(sketch.face))
     figure, axes = plt.subplots(figsize=(5 * _STEP, 2.6))
-    axes.set(xlim=(-0.05, 5 * _STEP), ylim=(-0.75, 1.75))
-    axes.set_title(f"{sketch.called}: {sketch.idea}", fontsize=11, loc="left")
+    axes.set(xlim=(-0.05, 5 * _STEP), ylim=(-0.75, 2))
+    axes.text(0, 1.8, f"{sketch.called}: {sketch.idea}", fontsize=11)
     axes.set_axis_off()
+    # All are of one size, so that nothing jumps when one leafs through them.
+    axes.add_patch(Rectangle((-0.05, -0.75), 5 * _STEP + 0.05, 2.75, facecolor="white", zorder=0))
     middle = (columns * _STEP + _WIDE / 2, 0.5)
     lanes = (("sound", "audio", sketch.sound, 1), ("face", "image", sketch.face, 0))
     for said, modality, texts, y in lanes:
@@ -155,3 +160,25 @@ def system_browser() -> Explorer:
         "have decided? Which two differ only in that?",
         name=choice("system", [(each.called, name) for name, each in SKETCHES.items()]),
     )
+
+
+def draw_grid(grid: pd.DataFrame) -> Picture:
+    """The accuracy of each reduction with each classifier, as two tables of colours (RAVDESS).
+
+    `grid` has a row each, with ``split by``, ``reduction``, ``classifier`` and ``accuracy`` (0–1).
+    """
+    figure, both = plt.subplots(1, 2, figsize=(10, 2.9), sharey=True)
+    percent, said = 100 * grid["accuracy"], []
+    for axes, (unit, title) in zip(both, UNITS.items(), strict=True):
+        shown = grid[grid["split by"] == unit].pivot(
+            index="reduction", columns="classifier", values="accuracy"
+        )
+        seaborn.heatmap(
+            100 * shown, ax=axes, annot=True, fmt=".1f", cmap="cividis", linewidths=0.5,
+            vmin=percent.min(), vmax=percent.max(), cbar=False,
+        )  # fmt: skip
+        axes.set(title=f"{title}, accuracy (%)", xlabel="", ylabel="")
+        axes.tick_params(rotation=0, labelsize=9)
+        best = shown.stack().idxmax()
+        said.append(f"{title}: best {', '.join(best)} with {100 * shown.max().max():.1f} %")
+    return Picture.of(figure, f"On RAVDESS, two grids of twelve accuracies; {'; '.join(said)}.")

@@ -7,6 +7,7 @@ Taught in notebooks/08-table-two-run.ipynb.
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -75,6 +76,8 @@ class CostedTrial(runner.Trial):
 class SystemTrial(CostedTrial):
     """A published system on one split; `network` is its name in `SYSTEMS`."""
 
+    weights: str = ""  # a file of pretrained weights; `variant` holds its digest
+
     # A system that a notebook has put into `SYSTEMS` goes with its trial to the other processes.
     def __getstate__(self) -> dict[str, object]:
         return vars(self) | {"system": SYSTEMS[self.network]}
@@ -103,7 +106,8 @@ class SystemTrial(CostedTrial):
         self, store: FeatureStore, samples: Samples, split: Split
     ) -> tuple[nn.Module, pd.DataFrame]:
         """The network, and with it every stage that may decide after it."""
-        trained = systems.train(self.network, store, samples, split, self.settings)
+        weights = self.weights or None
+        trained = systems.train(self.network, store, samples, split, self.settings, weights)
         trained.network.trained = trained
         return trained.network, trained.history
 
@@ -150,6 +154,7 @@ def run(
     settings: Training = Training(),  # noqa: B008 (frozen)
     names: Sequence[str] | None = None,
     published: Mapping[str, pd.DataFrame] | None = None,
+    weights: Path | None = None,
     jobs: int | None = None,
     progress: bool = True,
     **how: object,
@@ -158,7 +163,8 @@ def run(
 
     `store` is by the recipe ``spectrogram``, `mfccs` by ``sequence`` for the paper's network and
     `voices` by ``voice`` for the discriminants; all of the same clips. `published` holds anybody's
-    predictions by name, as `scoring.read` reads them. `how` goes to `runner.run`. Published folds
+    predictions by name, as `scoring.read` reads them; `weights` is a file for the systems that take
+    one (`System.weights`). `how` goes to `runner.run`. Published folds
     keep actors apart: split by clip, there are as many folds as they have.
 
     Returns what `runner.run` does; each of the ``runs`` also has its ``cost`` (``parameters``,
@@ -173,13 +179,16 @@ def run(
         raise ValueError(f"seeds: should be 1 or more, got {seeds}")
     how |= {"jobs": jobs, "progress": progress}
 
+    given = {"weights": str(weights), "variant": _digest(weights)} if weights else {}
+
     def trials(kind: type[CostedTrial], names: Sequence[str]) -> list[CostedTrial]:
         return [
-            kind(name, unit, replace(settings, seed=seed), _folds(unit, folds), fold)
+            kind(name, unit, replace(settings, seed=seed), _folds(unit, folds), fold,
+                 **given if name in SYSTEMS and SYSTEMS[name].weights else {})
             for seed, unit in product(range(seeds), units)
             for fold in range(len(splits.cuts(store.rows, unit, _folds(unit, folds), seed=0)))
             for name in names
-        ]
+        ]  # fmt: skip
 
     result = runner.run("systems", store, trials(SystemTrial, names), **how)
     paper = trials(CostedTrial, [PAPER])
@@ -196,6 +205,14 @@ def run(
     }
     runs = [*result["runs"], *own, *(each for two in found for each in two)]
     return result | {"folds": folds, "runs": runs, "published": said}
+
+
+def _digest(weights: Path) -> str:
+    """What a file of weights is known by; FileNotFoundError if there is none."""
+    if not weights.is_file():
+        raise FileNotFoundError(f"{weights}: no such file of weights")
+    with weights.open("rb") as file:
+        return f"weights {hashlib.file_digest(file, 'sha256').hexdigest()[:8]}"
 
 
 def _folds(unit: str, folds: int | str) -> int | str:
@@ -255,7 +272,8 @@ def table(result: dict[str, object]) -> list[dict[str, object]]:
                 for key, said in (("parameters", "parameters"), ("multiply_adds", "multiply-adds"),
                                   ("seconds", "seconds"))
             }  # fmt: skip
-            rows.append(_row(unit, name, "", pooled) | cost | _printed(name))
+            told = own[0].get("variant", "")
+            rows.append(_row(unit, name, told, pooled) | cost | _printed(name))
             for variant in own[0].get("stages", ()):
                 said = {name: _pooled(each["stages"][variant] for each in own)}
                 rows.append(_row(unit, name, variant, pooled | said))

@@ -305,6 +305,113 @@ def blend(before, after):  # a dict is asked for
     return [1 / 3, 1 / 3, 1 / 3]
 def blend(before, after):  # keys should be the names
     return {0: 0.5, 1: 0.5, 2: 0.0}
+# 8.1
+protocols_found = dict(A="actor", B="pair", C="actor", D="unsaid", E="clip")  # A: nothing is said
+protocols_found = dict(A="clip", B="clip", C="actor", D="unsaid", E="clip")  # B: what is drawn
+protocols_found = dict(A="clip", B="pair", C="clip", D="unsaid", E="clip")  # C: all recordings
+protocols_found = dict(A="clip", B="pair", C="actor", D="clip", E="clip")  # D: ten folds of
+protocols_found = dict(A="clip", B="pair", C="actor", D="unsaid", E="actor")  # E: both
+protocols_found = dict(A="clip", B="pair", C="actor")  # D, E is not there
+protocols_found = dict(A="clips", B="pair", C="actor", D="unsaid", E="actor")  # A: write one of
+protocols_found = ["clip", "pair", "actor", "unsaid", "clip"]  # dict
+# 8.2
+def lda_knn(train, label, test, k):  # as they were
+    d = np.linalg.norm(test[:, None] - train[None], axis=2).argsort(axis=1)[:, :k]
+    return np.array([np.bincount(label[row]).argmax() for row in d])
+def lda_knn(train, label, test, k):  # LDA itself predicts
+    return LinearDiscriminantAnalysis().fit(train, label).predict(test)
+def lda_knn(train, label, test, k):  # all `k` vote
+    lda = LinearDiscriminantAnalysis().fit(train, label)
+    d = np.linalg.norm(lda.transform(test)[:, None] - lda.transform(train)[None], axis=2)
+    return label[d.argmin(axis=1)]
+def lda_knn(train, label, test, k):  # left out the nearest
+    lda = LinearDiscriminantAnalysis().fit(train, label)
+    d = np.linalg.norm(lda.transform(test)[:, None] - lda.transform(train)[None], axis=2)
+    return np.array([np.bincount(label[row]).argmax() for row in d.argsort(axis=1)[:, 1:k + 1]])
+def lda_knn(train, label, test, k):  # farthest
+    lda = LinearDiscriminantAnalysis().fit(train, label)
+    d = np.linalg.norm(lda.transform(test)[:, None] - lda.transform(train)[None], axis=2)
+    return np.array([np.bincount(label[row]).argmax() for row in d.argsort(axis=1)[:, -k:]])
+def lda_knn(train, label, test, k):  # row numbers
+    lda = LinearDiscriminantAnalysis().fit(train, label)
+    d = np.linalg.norm(lda.transform(test)[:, None] - lda.transform(train)[None], axis=2)
+    return d.argmin(axis=1)
+def lda_knn(train, label, test, k):  # have no mean
+    lda = LinearDiscriminantAnalysis().fit(train, label)
+    d = np.linalg.norm(lda.transform(test)[:, None] - lda.transform(train)[None], axis=2)
+    return label[d.argsort(axis=1)[:, :k]].mean(axis=1).round()
+def lda_knn(train, label, test, k):  # one for each row of
+    lda = LinearDiscriminantAnalysis().fit(train, label)
+    d = np.linalg.norm(lda.transform(test)[:, None] - lda.transform(train)[None], axis=2)
+    return label[d.argsort(axis=1)[:, :k]]
+# 8.3
+class Mine(nn.Module):  # does not depend on the face
+    decision, needs_image = "joint", True
+    def __init__(self, mfcc_shape, image_shape):
+        super().__init__()
+        self.sound, self.both = parts.SoundCNN(mfcc_shape), nn.Linear(128, 8)
+    def forward(self, mfcc, image, present=None):
+        return {"joint": self.both(self.sound(parts.as_image(mfcc)))}
+class Mine(nn.Module):  # does not depend on the sound
+    decision, needs_image = "joint", True
+    def __init__(self, mfcc_shape, image_shape):
+        super().__init__()
+        self.face, self.both = networks.VectorMLP(*image_shape), nn.Linear(128, 8)
+    def forward(self, mfcc, image, present=None):
+        return {"joint": self.both(self.face(image))}
+class Mine(nn.Module):  # a dict is asked for
+    decision, needs_image = "joint", True
+    def __init__(self, mfcc_shape, image_shape):
+        super().__init__()
+        self.sound, self.face = parts.SoundCNN(mfcc_shape), networks.VectorMLP(*image_shape)
+        self.both = nn.Linear(256, 8)
+    def forward(self, mfcc, image, present=None):
+        return self.both(torch.cat([self.sound(parts.as_image(mfcc)), self.face(image)], dim=1))
+class Mine(nn.Module):  # after a softmax
+    decision, needs_image = "joint", True
+    def __init__(self, mfcc_shape, image_shape):
+        super().__init__()
+        self.sound, self.face = parts.SoundCNN(mfcc_shape), networks.VectorMLP(*image_shape)
+        self.both = nn.Linear(256, 8)
+    def forward(self, mfcc, image, present=None):
+        both = torch.cat([self.sound(parts.as_image(mfcc)), self.face(image)], dim=1)
+        return {"joint": self.both(both).log_softmax(dim=1)}
+class Mine(nn.Module):  # over which dimension
+    decision, needs_image = "joint", True
+    def __init__(self, mfcc_shape, image_shape):
+        super().__init__()
+        self.sound, self.face = parts.SoundCNN(mfcc_shape), networks.VectorMLP(*image_shape)
+        self.both = nn.Linear(128, 8)
+    def forward(self, mfcc, image, present=None):
+        seen = self.face(image)
+        return {"joint": self.both(self.sound(parts.as_image(mfcc)) + seen - seen.mean(dim=0))}
+class Mine(nn.Module):  # stopped with.*mat1
+    decision, needs_image = "joint", True
+    def __init__(self, mfcc_shape, image_shape):
+        super().__init__()
+        self.sound, self.face = parts.SoundCNN(mfcc_shape), networks.VectorMLP(*image_shape)
+        self.both = nn.Linear(128, 8)
+    def forward(self, mfcc, image, present=None):
+        both = torch.cat([self.sound(parts.as_image(mfcc)), self.face(image)], dim=1)
+        return {"joint": self.both(both)}
+class Mine(nn.Module):  # a column for each emotion
+    decision, needs_image = "joint", True
+    def __init__(self, mfcc_shape, image_shape):
+        super().__init__()
+        self.sound, self.face = parts.SoundCNN(mfcc_shape), networks.VectorMLP(*image_shape)
+    def forward(self, mfcc, image, present=None):
+        return {"joint": self.sound(parts.as_image(mfcc)) * self.face(image)}
+class Mine(nn.Module):  # no result depends on these
+    decision, needs_image = "joint", True
+    def __init__(self, mfcc_shape, image_shape):
+        super().__init__()
+        self.sound, self.face = parts.SoundCNN(mfcc_shape), networks.VectorMLP(*image_shape)
+        self.both, self.gate = nn.Linear(128, 8), nn.Linear(128, 128)
+    def forward(self, mfcc, image, present=None):
+        return {"joint": self.both(self.sound(parts.as_image(mfcc)) * self.face(image))}
+class Mine(nn.Module):  # needs_image
+    def forward(self, mfcc, image, present=None):
+        return {"joint": image}
 # 9.1
 def sounding(level):  # full scale
     frames = np.flatnonzero(level > -40)

@@ -184,3 +184,23 @@ def test_what_cannot_be_run_is_refused() -> None:
         table2.run(*stores(), names=("aghajani",), **QUIET)
     with pytest.raises(ValueError, match="seeds: should be 1 or more, got 0"):
         table2.run(*stores(), seeds=0, **QUIET)
+
+
+def test_weights_go_to_who_takes_them_and_name_the_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, asked, train = tmp_path / "cnn14.pth", [], systems.train
+    path.write_bytes(b"weights")
+
+    def watched(name: str, *given: object) -> systems.Trained:
+        asked.append((name, given[-1]))
+        return train(name, *given[:-1])
+
+    monkeypatch.setattr(systems, "train", watched)
+    names = ("luna-jimenez", "ristea")
+    found = table2.run(*stores(), ("actor",), 4, 1, BRIEF, names, weights=path, **QUIET)
+    assert set(asked) == {("luna-jimenez", str(path)), ("ristea", None)}
+    (row,) = (row for row in table2.table(found) if row["who"] == "luna-jimenez")
+    assert row["variant"].startswith("weights ")
+    with pytest.raises(FileNotFoundError, match="nowhere: no such file of weights"):
+        table2.run(*stores(), names=names, weights=tmp_path / "nowhere", **QUIET)

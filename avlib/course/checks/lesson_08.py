@@ -1,6 +1,6 @@
 """The exercises of 08-table-two-run.ipynb."""
 
-from typing import NoReturn
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -47,13 +47,13 @@ def _protocols(answer: object) -> None:
 @exercise("8.2")
 def _lda_knn(answer: object) -> None:
     rng = np.random.default_rng()
-    means, count = rng.normal(0, 2, (4, 3)), 80
+    means, count = rng.normal(0, 1.5, (4, 3)), 100
 
     def drawn(label: np.ndarray) -> np.ndarray:
         told = means[label - 1] + rng.normal(0, 1, (len(label), 3))
         return np.concatenate([rng.normal(0, 8, (len(label), 6)), told], axis=1)
 
-    label, asked = rng.integers(1, 5, count), rng.integers(1, 5, 60)
+    label, asked = rng.integers(1, 5, count), rng.integers(1, 5, 150)
     label[:8] = [1, 2, 3, 4] * 2
     train, test, k = drawn(label), drawn(asked), int(rng.choice([5, 7]))
     lda = LinearDiscriminantAnalysis().fit(train, label)
@@ -78,8 +78,6 @@ def _lda_knn(answer: object) -> None:
     mistakes = [
         (votes(raw[:, :k]).argmax(1), "these are neighbours among the features as they were. "
          "Reduce both sides by LDA first: `.transform`."),
-        (lda.predict(test), "that is what LDA itself predicts. Take its `.transform`, and let the "
-         "neighbours vote."),
         (label[order[:, 0]], "that is the label of the nearest one. Let all `k` vote."),
         (votes(order[:, 1 : k + 1]).argmax(1), "you left out the nearest one. No row of `test` is "
          "among its own neighbours: all `k` count."),
@@ -89,10 +87,14 @@ def _lda_knn(answer: object) -> None:
         (label[order[:, :k]].mean(1).round(), "labels are names, and have no mean. Count them, and "
          "take the most frequent."),
         (votes(order[:, :k]).argmin(1), "take the *most* frequent label of the neighbours."),
+        (lda.predict(test), "that is what LDA itself predicts. Take its `.transform`, and let the "
+         "neighbours vote."),
     ]  # fmt: skip
-    right = votes(order[:, :k]).argmax(1)
-    compare(found, right, mistakes, "reduce both sides by an LDA that is fitted on `train`; for "
-            "each row of `test` take the `k` nearest of `train`, and their most frequent label.")  # fmt: skip
+    otherwise = (
+        "reduce both sides by an LDA that is fitted on `train`; for each row of `test` take the "
+        "`k` nearest of `train`, and their most frequent label."
+    )
+    compare(found, votes(order[:, :k]).argmax(1), mistakes, otherwise)
 
 
 _MFCC, _UNITS = (16, 24), (5,)
@@ -105,9 +107,8 @@ def _own_fusion(answer: object) -> None:
         "a class that inherits from `nn.Module` is asked for; name it, do not call it here.",
     )
     wrong = getattr(answer, "decision", None) != "joint" or not getattr(answer, "needs_image", 0)
-    refuse(
-        wrong, 'leave `decision, needs_image = "joint", True` in the class: `fit` asks for them.'
-    )
+    hint = 'leave `decision, needs_image = "joint", True` in the class: `fit` asks for them.'
+    refuse(wrong, hint)
     network = _made(lambda: answer(_MFCC, _UNITS), "making it")
     generator = torch.Generator().manual_seed(int(np.random.default_rng().integers(2**31)))
     mfcc, image, other = (
@@ -133,30 +134,26 @@ def _own_fusion(answer: object) -> None:
         raise AnswerError("it has over a million weights. Make it smaller: the lesson has minutes.")
     _logits(network, mfcc, image, torch.ones(6, 2))  # as `fit` calls it
     network.train()
-    _logits(network, mfcc, image).sum().backward()
+    _made(lambda: _logits(network, mfcc, image).sum().backward(), "its backward pass")
     idle = [name for name, weight in network.named_parameters() if weight.grad is None]
-    refuse(
-        idle, f"the weights {', '.join(idle[:2])} are in no way of the result, and learn nothing."
-    )
+    refuse(idle, f"{', '.join(idle[:2])}: no result depends on these weights; they learn nothing.")
 
 
-def _made(do: object, of: str) -> object:
+def _made(do: Callable[[], object], of: str) -> object:
     """What comes of a learner's code; its errors become hints."""
     try:
         return do()
+    except AnswerError:
+        raise
     except (Exception, SystemExit) as error:
-        _stopped(of, error)
-
-
-def _stopped(of: str, error: BaseException) -> NoReturn:
-    raise AnswerError(f"{of} stopped with") from error
+        raise AnswerError(f"{of} stopped with") from error
 
 
 def _logits(network: nn.Module, *given: torch.Tensor) -> torch.Tensor:
     found = _made(lambda: network(*given), "its `forward`")
     refuse(
         found is None,
-        "`forward` returns nothing yet. Write it, then run both cells again.",
+        "`joined` returns nothing yet. Write it, then run both cells again.",
     )
     refuse(
         type(found) is not dict or not isinstance(found.get("joint"), torch.Tensor),

@@ -1,6 +1,6 @@
 """Nagrani et al. 2021: two transformers, which meet in a few tokens alone, the bottleneck.
 
-Taught in notebooks/08-table-two-run.ipynb.
+Of no lesson; the registry, `systems`, is.
 """
 
 import torch

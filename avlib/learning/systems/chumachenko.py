@@ -1,6 +1,6 @@
 """Chumachenko, Iosifidis and Gabbouj 2022: each modality tells the other where to attend.
 
-Taught in notebooks/08-table-two-run.ipynb.
+Of no lesson; the registry, `systems`, is.
 """
 
 import torch

@@ -1,6 +1,6 @@
 """[21] Luna-Jiménez et al. 2021: a PANNs CNN, a spatial transformer with a bi-LSTM, late fusion.
 
-Taught in notebooks/08-table-two-run.ipynb.
+Of no lesson; the registry, `systems`, is.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Su, Hu, Li and Cao 2020, MSAF: blocks of channels compete for attention across modalities.
 
-Taught in notebooks/08-table-two-run.ipynb.
+Of no lesson; the registry, `systems`, is.
 """
 
 import torch

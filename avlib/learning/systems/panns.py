@@ -2,7 +2,7 @@
 
 Source: Kong et al. 2020, PANNs, arXiv:1912.10211; the weights, under CC BY 4.0, are
 doi:10.5281/zenodo.3987831.
-Taught in notebooks/08-table-two-run.ipynb.
+Of no lesson; the registry, `systems`, is.
 """
 
 from collections.abc import Iterator

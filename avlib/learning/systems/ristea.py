@@ -1,6 +1,6 @@
 """[20] Ristea, Duţu and Radoi 2019: two CNNs, joined, and two fully connected layers.
 
-Taught in notebooks/08-table-two-run.ipynb.
+Of no lesson; the registry, `systems`, is.
 """
 
 import torch

@@ -1,6 +1,6 @@
 """[16] Siddiqui and Javaid 2020: two image streams into one SVM, and an SVM over the decisions.
 
-Taught in notebooks/08-table-two-run.ipynb.
+Of no lesson; the registry, `systems`, is.
 """
 
 from __future__ import annotations
