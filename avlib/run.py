@@ -223,17 +223,14 @@ def table2(
     units, parts = terminal.some_of(UNITS, "--split", split), _folds_of(folds)
     names = terminal.some_of(built(), "--systems", systems or ",".join(built()))
     published = {path.stem: scoring.read(path) for path in predictions or ()}
-    folder, how = (
-        data or course.recordings(),
-        {"fresh": fresh, "published": published, "weights": cnn14},
-    )
+    folder, how = data or course.recordings(), {"weights": cnn14, "fresh": fresh}
     clips, chosen = _with_faces("systems", folder, "spectrogram", action_units)
     seen = {"pairs": ("frames", "pairs", "pairs")}.get(chosen.visual, 3 * [chosen.visual])
     recipes = zip(("spectrogram", "sequence", "voice"), seen, strict=True)
     stores = (course.store(clips, Recipe.preset(*each)) for each in recipes)
     keep = course.data_folder() / "runs"
     result = table2.run(
-        *stores, units, parts, seeds, Training(epochs=epochs), names, keep=keep, **how
+        *stores, units, parts, seeds, Training(epochs=epochs), names, published, keep=keep, **how
     )
     save(json, result)
     faces = "films" if chosen.visual == "pairs" else "action units"

@@ -59,7 +59,7 @@ SKETCHES = {
         "[21] Luna-Jiménez et al.", ("spectrogram", "CNN-14 and\nits classifier"),
         ("spatial trans-\nformer, CNN", "bi-LSTM,\nattention"),
         "16 proba-\nbilities", ("logistic\nregression",),
-        idea="Decisions meet. Attention weighs the frames; in the paper, much is pretrained.",
+        idea="Decisions meet; attention weighs the frames. Much was pretrained.",
     ),
     "chumachenko": Sketch(
         "Chumachenko et al.", ("spectrogram", "CNN,\nfirst half", "CNN,\nsecond half"),

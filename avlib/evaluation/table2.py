@@ -164,8 +164,8 @@ def run(
     `store` is by the recipe ``spectrogram``, `mfccs` by ``sequence`` for the paper's network and
     `voices` by ``voice`` for the discriminants; all of the same clips. `published` holds anybody's
     predictions by name, as `scoring.read` reads them; `weights` is a file for the systems that take
-    one (`System.weights`). `how` goes to `runner.run`. Published folds
-    keep actors apart: split by clip, there are as many folds as they have.
+    one (`System.weights`). `how` goes to `runner.run`. Published folds keep actors apart: split by
+    clip, there are as many folds as they have.
 
     Returns what `runner.run` does; each of the ``runs`` also has its ``cost`` (``parameters``,
     ``multiply_adds`` a clip, ``seconds`` of training on one thread), and where a system has several
@@ -178,7 +178,6 @@ def run(
     if seeds < 1:
         raise ValueError(f"seeds: should be 1 or more, got {seeds}")
     how |= {"jobs": jobs, "progress": progress}
-
     given = {"weights": str(weights), "variant": _digest(weights)} if weights else {}
 
     def trials(kind: type[CostedTrial], names: Sequence[str]) -> list[CostedTrial]:
