@@ -28,7 +28,7 @@ __all__ = ["COLUMNS", "COSTS", "Scatter", "cost_chooser", "draw_costs", "pareto"
 COSTS = {  # column → what the axis says, and how an amount of it is said
     "parameters": ("parameters", "{} parameters"),
     "multiply-adds": ("multiply-adds a clip", "{} multiply-adds a clip"),
-    "seconds": ("training a fold on one thread (s)", "{} s of training a fold"),
+    "seconds": ("processor time of training a fold (s)", "{} s of training a fold"),
 }
 COLUMNS = (
     "split by", "who", "variant", "accuracy", "accuracy from", "accuracy to", "UAR", *COSTS,
@@ -402,7 +402,7 @@ def cost_chooser(table: pd.DataFrame) -> Explorer:
 
     `table` has a row a split and system: ``split by`` (``clip`` or ``actor``), ``who``,
     ``variant``, ``accuracy``, ``accuracy from``, ``accuracy to`` and ``UAR`` (shares, 0 to 1),
-    ``parameters``, ``multiply-adds`` (a clip), ``seconds`` (of training a fold, on one thread),
+    ``parameters``, ``multiply-adds`` (a clip), ``seconds`` (of the processor, training a fold),
     ``printed`` (percent, as text) and ``printed on`` (a protocol). A cost that is not known is NaN.
     Raises ValueError, with what to do, if it is no such table.
     """

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 import numpy as np
 import pandas as pd
@@ -47,10 +47,10 @@ class CostedTrial(runner.Trial):
     def learn(
         self, store: FeatureStore, samples: Samples, split: Split
     ) -> tuple[nn.Module, pd.DataFrame]:
-        """As `Trial`, and the seconds that it takes."""
-        begun = perf_counter()
+        """As `Trial`, and the seconds of the processor that it takes: others may work beside it."""
+        begun = process_time()
         network, history = self.train(store, samples, split)
-        network.seconds = perf_counter() - begun
+        network.seconds = process_time() - begun
         return network, history
 
     def train(
@@ -62,7 +62,7 @@ class CostedTrial(runner.Trial):
     def examine(
         self, network: nn.Module, store: FeatureStore, samples: Samples, split: Split
     ) -> dict[str, object]:
-        """Parameters, multiply-adds a clip and the seconds of training."""
+        """Parameters, multiply-adds a clip and processor seconds of training."""
         rows = len(store.rows) / len(store.clips)
         cost = {
             "parameters": sum(weight.numel() for weight in network.parameters()),
@@ -168,7 +168,7 @@ def run(
     clip, there are as many folds as they have.
 
     Returns what `runner.run` does; each of the ``runs`` also has its ``cost`` (``parameters``,
-    ``multiply_adds`` a clip, ``seconds`` of training on one thread), and where a system has several
+    ``multiply_adds`` a clip, processor ``seconds`` of training), and where a system has several
     stages, what each predicts (``stages``) and which decided (``chosen``).
     """
     names = systems.built() if names is None else names
@@ -230,12 +230,12 @@ def _discriminants(
     found = []
     for name, given in ((VOICE, {"sound": store.voice}),
                         (BOTH, {"sound": store.voice, "face": seen})):  # fmt: skip
-        begun = perf_counter()
+        begun = process_time()
         with runner.on_one_thread(), threadpool_limits(1):
             model = LateFusion().fit(
                 {part: rows[train] for part, rows in given.items()}, emotion, speaker
             )
-        seconds = perf_counter() - begun
+        seconds = process_time() - begun
         logs = model.log_posteriors({part: rows[test] for part, rows in given.items()})
         linear = [model.models[part, False] for part in given]
         products = sum(each.coefficients.size for each in linear)
