@@ -249,7 +249,8 @@ def _read(folder: Path, key: str) -> dict[str, np.ndarray]:
 def _facts(folder: Path, key: str, recipe: Recipe) -> tuple[int, str]:
     """Of a clip that has its file: how many rows, and the versions that made its features."""
     arrays = _read(folder, key)
-    rows = recipe.pairs_a_clip if recipe.visual == "none" else len(arrays.get("pairs", "1"))
+    counted = {"none": recipe.pairs_a_clip, "vector": 1}
+    rows = len(arrays["pairs"]) if recipe.has_pictures else counted[recipe.visual]
     return rows, arrays["versions"].tobytes().decode()
 
 
