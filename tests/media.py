@@ -114,12 +114,14 @@ def store_of(
     pairs_a_clip: int = 1,
     vectors: np.ndarray | None = None,
 ) -> features.FeatureStore:
-    """A store in memory, with features that a test chose."""
+    """A store in memory, with features that a test chose; more than two frames make a strip."""
+    frames = 2 if pairs is None else pairs.shape[2] // pairs.shape[1]
+    shown = "pairs" if frames == 2 else "frames"
     recipe = features.Recipe(
         sound="mean" if mfcc.ndim == 2 else "sequence",
-        visual="pairs" if pairs is not None else "none" if vectors is None else "vector",
+        visual=shown if pairs is not None else "none" if vectors is None else "vector",
         frame_size=64 if pairs is None else pairs.shape[1],
-        pair_limit=0.5 * pairs_a_clip,
+        pair_limit=0.5 * (pairs_a_clip if frames == 2 else frames),
     )
     rows = 1 if vectors is not None else pairs_a_clip
     told = {"recipe": asdict(recipe), "recordings": "none", "corpus": "practice corpus"}
