@@ -157,7 +157,7 @@ def system_browser() -> Explorer:
     return Explorer(
         draw_system,
         "Sound above, face below. Where do they meet: early, halfway, as vectors, or when both "
-        "have decided? Which two differ only in that?",
+        "have decided? Which two meet in the same place, and differ only in how?",
         name=choice("system", [(each.called, name) for name, each in SKETCHES.items()]),
     )
 

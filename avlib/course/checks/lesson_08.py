@@ -55,9 +55,15 @@ def _lda_knn(answer: object) -> None:
 
     label, asked = rng.integers(1, 5, count), rng.integers(1, 5, 150)
     label[:8] = [1, 2, 3, 4] * 2
-    train, test, k = drawn(label), drawn(asked), int(rng.choice([5, 7]))
+    train, test = drawn(label), drawn(asked)
+    for k in rng.permutation([5, 9]).tolist():
+        _ask_for_neighbours(answer, train, label, test, k)
+
+
+def _ask_for_neighbours(
+    answer: object, train: np.ndarray, label: np.ndarray, test: np.ndarray, k: int
+) -> None:
     lda = LinearDiscriminantAnalysis().fit(train, label)
-    reduced = [lda.transform(side) for side in (train, test)]
 
     def votes(near: np.ndarray) -> np.ndarray:
         return np.stack([np.bincount(label[row], minlength=5) for row in near])
@@ -65,7 +71,7 @@ def _lda_knn(answer: object) -> None:
     def ranked(one: np.ndarray, other: np.ndarray) -> np.ndarray:
         return cdist(other, one).argsort(axis=1)
 
-    order, raw = ranked(*reduced), ranked(train, test)
+    order, raw = ranked(lda.transform(train), lda.transform(test)), ranked(train, test)
     counts = np.sort(votes(order[:, :k]), axis=1)
     sure = counts[:, -1] > counts[:, -2]  # a tie may be broken in several ways
     order, raw, test = order[sure], raw[sure], test[sure]
@@ -86,6 +92,7 @@ def _lda_knn(answer: object) -> None:
         (order[:, 0], "these are row numbers. Look their labels up: `label[...]`."),
         (label[order[:, :k]].mean(1).round(), "labels are names, and have no mean. Count them, and "
          "take the most frequent."),
+        (votes(order[:, : 14 - k]).argmax(1), "where is `k`? Another number of neighbours voted."),
         (votes(order[:, :k]).argmin(1), "take the *most* frequent label of the neighbours."),
         (lda.predict(test), "that is what LDA itself predicts. Take its `.transform`, and let the "
          "neighbours vote."),
@@ -119,11 +126,12 @@ def _own_fusion(answer: object) -> None:
     hint = "its result does not depend on the {}. Use both `heard` and `seen`."
     refuse(torch.equal(_logits(network, mfcc, other), logits), hint.format("face"))
     refuse(torch.equal(_logits(network, mfcc.flip(2), image), logits), hint.format("sound"))
-    sums = logits.exp().sum(dim=1)
-    refuse(
-        torch.allclose(sums, torch.ones(6), atol=1e-4),
-        "each row sums to 1: that is after a softmax. `fit` wants logits, and does that itself.",
+    shares = bool((logits >= 0).all()) and torch.allclose(logits.sum(1), torch.ones(6), atol=1e-4)
+    hint = (
+        "each row is positive and sums to 1: that is after a softmax. `fit` wants logits, and does "
+        "that itself."
     )
+    refuse(shares, hint)
     alone = _logits(network, mfcc[:1], image[:1])
     refuse(
         not torch.allclose(alone, logits[:1], atol=1e-3),
