@@ -149,6 +149,8 @@ def cell(row: dict[str, object], name: str) -> str:
     if value is None:
         return ""
     if low is None:
+        if isinstance(value, float) and abs(value) >= 10_000:
+            return f"{value:,.0f}"
         share = isinstance(value, float) and abs(value) < 1
         return (
             f"{value:.3f}" if share else f"{value:.5g}" if isinstance(value, float) else str(value)
