@@ -96,7 +96,9 @@ def read(path: Path) -> Notebook:
     try:
         sheets = stored.get("worksheets", [stored])
         cells = [cell for sheet in sheets for cell in sheet["cells"]]
-        kinds = [(cell["cell_type"], _text(cell.get("source", cell.get("input")))) for cell in cells]
+        kinds = [
+            (cell["cell_type"], _text(cell.get("source", cell.get("input")))) for cell in cells
+        ]
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: is no notebook, it holds no cells") from error
     code, unread = [], []
@@ -119,16 +121,17 @@ def _parsed(source: str) -> ast.Module:
     """A cell without its magics: they are IPython's, and no part of an answer."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the student's, for example "\d" in a text
+        if re.match(r"\s*%%(?!(time|timeit|capture|prun)\b)", source):
+            return ast.parse("")  # of another language
+        source = re.sub(r"\A\s*%%.*", "", source)
         if not re.search(r"^\s*([%!?]|.*\?\s*$|.*= *[%!])", source, re.M):
             return ast.parse(source)
-        if re.match(r"\s*%%", source):
-            return ast.parse("")
         return ast.parse(TransformerManager().transform_cell(source))
 
 
 @lru_cache(maxsize=20_000)
 def _changed(statement: ast.stmt) -> frozenset[str]:
-    """The names that a statement of a cell defines or changes, as ``found[0] = 1`` changes found."""
+    """The names that a statement defines or changes, as ``found[0] = 1`` changes found."""
     names = {
         each.get_name()
         for each in _table(statement).get_symbols()

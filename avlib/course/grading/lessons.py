@@ -5,6 +5,7 @@ import json
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
 from avlib.course.checks import exercises
@@ -67,7 +68,7 @@ def _read(path: Path) -> Lesson:
     stored = json.loads(path.read_text(encoding="utf-8"))["cells"]
     code = [ast.parse(_source(each)) for each in stored if _is_python(each)][1:]  # after set-up
     found, others = [], list(code)
-    for stub, check in zip(code, code[1:], strict=False):
+    for stub, check in pairwise(code):
         if call := check_call(check):
             number, *arguments = call.args
             asked = {node.id for node in ast.walk(call) if isinstance(node, ast.Name)}

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import BinaryIO
@@ -69,7 +70,9 @@ class Room:
                 return f"the cell stopped with {checks.judging.told(error)}"
             names["clips"] = self._clips
             given = (eval(each, {"__builtins__": {}}, names) for each in exercise.arguments)
-            hint = checks.judge(exercise.number, *given)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of the numbers that an answer gives
+                hint = checks.judge(exercise.number, *given)
             if hint is None and line.gone:
                 hint = f"the process ended early: {line.gone}"
             return hint
@@ -127,7 +130,11 @@ class Room:
     def _start(self, folder: str, control: int | None = None) -> subprocess.Popen:
         words = [sys.executable, "-m", "avlib.course.grading.inside"]
         environment = os.environ | dict.fromkeys(_ONE_THREAD, "1")
-        environment |= {"PYTHONPATH": search_path(), "CUDA_VISIBLE_DEVICES": "", "MPLBACKEND": "agg"}
+        environment |= {
+            "PYTHONPATH": search_path(),
+            "CUDA_VISIBLE_DEVICES": "",
+            "MPLBACKEND": "agg",
+        }
         process = subprocess.Popen(
             words if control is None else [*words, str(control)], env=environment,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
@@ -274,7 +281,7 @@ class Network(nn.Module):
         self.drops = nn.ModuleList(nn.Dropout(share) for share in drops)
 
     def forward(self, *given: torch.Tensor) -> object:
-        """What it returns; what passes one of its dropouts passes one here, for the judge's hooks."""
+        """What it returns; what passes its dropouts passes those here, for the judge's hooks."""
         (found, passed), reader = self._line._ask("forward", self._number, given)
         for which, shape in passed:
             self.drops[which](torch.empty(shape, device="meta"))
