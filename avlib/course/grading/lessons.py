@@ -23,6 +23,7 @@ class Exercise:
     names: tuple[str, ...]  # what the learner defines
     arguments: tuple[str, ...]  # as the check cell writes them
     stub: ast.Module  # the cell to be filled in
+    place: int  # of that cell, among the code cells; its check is the next
 
 
 @dataclass(frozen=True)
@@ -61,20 +62,21 @@ def published() -> list[Lesson]:
 
     Raises ``ValueError`` if an exercise has no stub or no check cell: a lesson was changed.
     """
-    return [_read(path) for path in lessons()]
+    return [read(path) for path in lessons()]
 
 
-def _read(path: Path) -> Lesson:
+def read(path: Path) -> Lesson:
+    """Read a lesson; ``ValueError`` if its exercises and its checks do not fit together."""
     stored = json.loads(path.read_text(encoding="utf-8"))["cells"]
     code = [ast.parse(_source(each)) for each in stored if _is_python(each)][1:]  # after set-up
     found, others = [], list(code)
-    for stub, check in pairwise(code):
+    for place, (stub, check) in enumerate(pairwise(code), 1):
         if call := check_call(check):
             number, *arguments = call.args
             asked = {node.id for node in ast.walk(call) if isinstance(node, ast.Name)}
             names = tuple(name for name in _defined(stub) if name in asked)
             written = tuple(map(ast.unparse, arguments))
-            found.append(Exercise(number.value, names, written, stub))
+            found.append(Exercise(number.value, names, written, stub, place))
             others = [each for each in others if each is not stub]
     asked = {each.number for each in found if each.names}
     headings = "\n".join("".join(each["source"]) for each in stored)

@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 MOST_BYTES = 64_000_000  # of one reply
-MOST_PARTS = 200_000  # items of lists, keys of dictionaries, in one reply
+MOST_PARTS = 50_000  # items of lists, keys of dictionaries, in one reply
 _DEPTH = 30
 _EXACT = (type(None), bool, int, float, str)
 _DTYPES = "biufcUSMm"  # all but objects
