@@ -1,4 +1,4 @@
-"""Mark the lessons' exercises as nbgrader's, in place: answer cells to fill in, check cells to score.
+"""Mark the lessons' exercises as nbgrader's, in place: cells to fill in, and cells to score.
 
 `python tests/tools/nbgrader_cells.py [DIR]`, by default the lessons of this checkout. Each check is
 worth a point; it raises where nbgrader runs it and the answer is wrong. Stubs stay as they are only

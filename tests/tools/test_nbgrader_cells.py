@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -40,7 +41,8 @@ def test_answers_and_checks_are_marked_and_nothing_else_changes(marked: Path) ->
         found = metadata(marked / original.name)
         each = [e for e in exercises() if e.lesson == original.name[:2]]
         assert [text for text, _ in found[::2]] == [e.stub for e in each]
-        assert all(f'checks.check("{e.number}"' in text for e, (text, _) in zip(each, found[1::2]))
+        for exercise, (text, _) in zip(each, found[1::2], strict=True):
+            assert f'checks.check("{exercise.number}"' in text
         for _, told in found:
             assert told["schema_version"] == 3
             assert told["solution"] != told["grade"] == told["locked"]
@@ -67,7 +69,12 @@ def test_a_folder_without_lessons_is_refused(tmp_path: Path) -> None:
 
 def nbgrader(course: Path, *words: str) -> None:
     command = [sys.executable, "-m", "nbgrader", *words]
-    done = subprocess.run(command, cwd=course, capture_output=True, text=True, check=False)
+    # It starts alembic, which may lie in an environment that is not active.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = os.environ | {"PATH": path, "PYTHONPATH": str(NOTEBOOKS[0].parents[1])}
+    done = subprocess.run(
+        command, cwd=course, env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr[-3000:]
 
 
@@ -78,8 +85,11 @@ def only_exercises(notebook: Path, to: Path, answers: dict[str, str]) -> None:
     for cell in kept:
         source = "".join(cell["source"])
         cell["source"] = answers.get(source, source)
-    begin = {"cell_type": "code", "id": "begin", "metadata": {}, "outputs": [],
-             "execution_count": None, "source": "from avlib.course import checks"}  # fmt: skip
+    begin = {"cell_type": "code", "id": "begin", "metadata": {}, "outputs": []}
+    begin |= {
+        "execution_count": None,
+        "source": "import numpy as np\nfrom avlib.course import checks",
+    }
     stored["cells"] = [begin, *kept]
     to.parent.mkdir(parents=True, exist_ok=True)
     to.write_text(json.dumps(stored), encoding="utf-8")
