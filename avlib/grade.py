@@ -34,8 +34,8 @@ def grade(
         say(each)
     found = marks.grade(folder, tell=say)
     for name, page in found.pages().items() if html is not None else ():
-        files.save(html / name, page.encode())
-    files.save(csv, found.as_csv().encode())
+        files.save(html / name, page.encode(errors="replace"))
+    files.save(csv, found.as_csv().encode(errors="replace"))
     for each in found.unread:
         say(each, file=sys.stderr)
     for name in found.students:

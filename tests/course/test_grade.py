@@ -140,6 +140,11 @@ class TestFinding:
         found = self.found(published, tmp_path, "4.2", "x = 1", "a b")
         assert found.fault == "no cell defines image_only_total."
 
+    def test_a_cell_that_is_too_deep_is_told(self, published: dict, tmp_path: Path) -> None:
+        deep = "joint_input = " + "+".join(["1"] * 5000)
+        found = self.found(published, tmp_path, "4.1", deep, "x = 3")
+        assert "joint_input does not parse: code cell 1, cannot be read." in found.fault
+
     def test_a_lesson_is_known_by_its_exercises(self, published: dict, tmp_path: Path) -> None:
         every = list(published.values())
 
@@ -306,6 +311,21 @@ class TestNoAnswerMarksItself:
     def test_what_changes_its_arguments_is_told(self, judged: Callable) -> None:
         cell = "def late_fusion(logits):\n    logits['audio'] += 1\n    return logits['audio']"
         assert judged(cell, "4.3")  # a dictionary of tensors: as in the lesson itself
+
+    def test_the_process_that_is_ready_is_started_again(
+        self, judged: Callable, lesson_04: room.Room
+    ) -> None:
+        assert judged(SOLUTIONS["4.1"], "4.1") is None
+        if lesson_04._ready is not None:
+            lesson_04._ready.kill()
+        assert judged(SOLUTIONS["4.1"], "4.1") is None
+
+    def test_what_cannot_be_written_is_told_all_the_same(self, judged: Callable) -> None:
+        said = judged(f"{HEAD}raise ValueError('\\ud800 \\0 <b>')")
+        found = marks.Marks({"\udc80": {}}, ["4.2"])
+        found.enter("\udc80", "4.2", marks.Mark(False, said))
+        assert b"ValueError: ?" in found.as_csv().encode(errors="replace")
+        assert list(found.pages()) == ["student.html"]
 
     def test_where_nothing_forks(self, published: dict, clips: pd.DataFrame) -> None:
         with room.Room(published["04"], clips, SHORT, forks=False) as there:

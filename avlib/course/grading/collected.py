@@ -104,7 +104,9 @@ def read(path: Path) -> Notebook:
     code, unread = [], []
     for number, source in enumerate(source for kind, source in kinds if kind == "code"):
         try:
-            code.append(_parsed(source))
+            cell = _parsed(source)
+            ast.dump(cell), ast.unparse(cell)  # too deep for us is found out here
+            code.append(cell)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             line = getattr(error, "lineno", None)
             at = f"code cell {number + 1}" + (f", line {line}" if line else "")

@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 MOST_BYTES = 64_000_000  # of one reply
+_MOST_HEAD = 8_000_000  # of these, as JSON
 MOST_PARTS = 50_000  # items of lists, keys of dictionaries, in one reply
 _DEPTH = 30
 _EXACT = (type(None), bool, int, float, str)
@@ -36,16 +37,16 @@ def send(stream: BinaryIO, tree: object, blobs: list[bytes]) -> None:
 
 def receive(stream: BinaryIO) -> tuple[object, list[bytes]]:
     """Read one reply; ``EOFError`` at the end, ``ValueError`` if it is none or is too large."""
-    head = json.loads(_exactly(stream, struct.unpack("<Q", _exactly(stream, 8))[0]))
-    tree, sizes = head
+    size = struct.unpack("<Q", _exactly(stream, 8))[0]
+    if size > _MOST_HEAD:
+        raise ValueError("more is sent back than an answer needs")
+    tree, sizes = json.loads(_exactly(stream, size))
     if not all(type(size) is int and size >= 0 for size in sizes) or sum(sizes) > MOST_BYTES:
         raise ValueError("more is sent back than an answer needs")
     return tree, [_exactly(stream, size) for size in sizes]
 
 
 def _exactly(stream: BinaryIO, size: int) -> bytes:
-    if size > MOST_BYTES:
-        raise ValueError("more is sent back than an answer needs")
     found = stream.read(size)
     if len(found or b"") < size:
         raise EOFError

@@ -93,15 +93,19 @@ class Room:
 
     def _forked(self, folder: str) -> "Line":
         """A process that is forked off the one in which the lesson is ready."""
-        if self._ready is None or self._ready.poll() is not None:  # an answer may have killed it
+        for _ in range(
+            3
+        ):  # an answer may have ended the process that is ready, where nothing hinders
             ours, theirs = socket.socketpair()
-            with theirs:
-                self._ready = self._start(folder, theirs.fileno())
-            self._control = ours
-        ours, theirs = socket.socketpair()
-        with theirs:
-            socket.send_fds(self._control, [folder.encode()], [theirs.fileno()])
-        pid = int.from_bytes(self._control.recv(8), "little")
+            with theirs, suppress(OSError):
+                self._make_ready(folder)
+                socket.send_fds(self._control, [folder.encode()], [theirs.fileno()])
+                if pid := int.from_bytes(self._control.recv(8), "little"):
+                    break
+            ours.close()
+            self.__exit__()
+        else:
+            raise RuntimeError(f"{self._lesson.name}: its process ends again and again")
 
         def end() -> int:
             with suppress(OSError):
@@ -115,6 +119,13 @@ class Room:
 
         with ours:
             return Line(ours.makefile("rb"), ours.makefile("wb"), cut, end, self._limits)
+
+    def _make_ready(self, folder: str) -> None:
+        if self._ready is None or self._ready.poll() is not None:
+            self.__exit__()
+            self._control, theirs = socket.socketpair()
+            with theirs:
+                self._ready = self._start(folder, theirs.fileno())
 
     def _started(self, folder: str) -> "Line":
         """A process of its own, which makes the lesson ready first."""
@@ -183,8 +194,9 @@ class Line:
 
     def cut(self) -> None:
         """End the process, from another thread: its time is over."""
-        self._late = True
-        self._cut()
+        if not self._ended:  # else its number may be another's by now
+            self._late = True
+            self._cut()
 
     def end(self) -> int:
         """End the process; its exit status, or less than 0 by a signal."""
