@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import random
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -327,6 +328,7 @@ class TestNoAnswerMarksItself:
         assert b"ValueError: ?" in found.as_csv().encode(errors="replace")
         assert list(found.pages()) == ["student.html"]
 
+    @pytest.mark.slow
     def test_where_nothing_forks(self, published: dict, clips: pd.DataFrame) -> None:
         with room.Room(published["04"], clips, SHORT, forks=False) as there:
             assert there.judge(exercise(published, "4.2"), SOLUTIONS["4.2"]) is None
@@ -483,9 +485,7 @@ def test_it_is_said_what_is_not_limited(monkeypatch: pytest.MonkeyPatch) -> None
 def test_every_solution_is_right_and_every_mistake_has_its_hint(
     number: str, published: dict, clips: pd.DataFrame
 ) -> None:
-    import re
-
-    from test_checks import MISTAKES
+    from test_checks import MISTAKES  # which reads all notebooks
 
     with room.Room(published[number], clips) as there:
         for each in published[number].exercises:
