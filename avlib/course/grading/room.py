@@ -93,9 +93,8 @@ class Room:
 
     def _forked(self, folder: str) -> "Line":
         """A process that is forked off the one in which the lesson is ready."""
-        for _ in range(
-            3
-        ):  # an answer may have ended the process that is ready, where nothing hinders
+        # Where nothing hinders it, an answer may have ended the process that is ready.
+        for _ in range(3):
             ours, theirs = socket.socketpair()
             with theirs, suppress(OSError):
                 self._make_ready(folder)
@@ -132,9 +131,11 @@ class Room:
         process = self._start(folder)
 
         def end() -> int:
-            code = process.poll()
+            with suppress(OSError, subprocess.TimeoutExpired):
+                process.stdin.close()  # then it leaves by itself, if it can
+                process.wait(1)
             self._end(process)
-            return process.returncode if code is None else code
+            return process.returncode
 
         return Line(process.stdout, process.stdin, lambda: _kill(process), end, self._limits)
 
