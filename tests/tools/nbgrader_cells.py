@@ -14,7 +14,11 @@ from pathlib import Path
 from avlib import files
 from avlib.course.grading import lessons
 
-CONFIG = "c.ClearSolutions.enabled = False\n"
+CONFIG = """\
+c.ClearSolutions.enabled = False
+c.Execute.timeout = 1800
+c.Execute.iopub_timeout = 60
+"""  # lessons train for minutes, and a busy machine is late to tell what a cell printed
 _SCHEMA = {"schema_version": 3, "task": False}
 
 
@@ -52,7 +56,9 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("there are no lessons in that folder")
     changed = [notebook.name for notebook in notebooks if mark(notebook)]
     print(*changed, sep="\n")
-    print(f"{len(changed)} of {len(notebooks)} lessons changed. In nbgrader_config.py: {CONFIG}")
+    print(
+        f"{len(changed)} of {len(notebooks)} lessons changed. nbgrader_config.py needs:\n{CONFIG}"
+    )
     return 0
 
 
