@@ -17,7 +17,7 @@ from typing import Literal
 
 import typer
 
-from avlib import __version__, files, run, terminal
+from avlib import __version__, files, grade, run, terminal
 from avlib.terminal import (
     ActionUnits,
     AnyRecipeName,
@@ -421,6 +421,7 @@ def lessons(
     return 0
 
 
+app.add_typer(grade.app)
 app.add_typer(run.app)
 
 

@@ -63,10 +63,10 @@ def hand_on() -> None:
     A kernel runs in the notebook's folder, where a relative ``AVLIB_DATA`` means another place, and
     its Python may have another avlib installed.
     """
-    os.environ |= {"AVLIB_DATA": str(data_folder()), "PYTHONPATH": _search_path()}
+    os.environ |= {"AVLIB_DATA": str(data_folder()), "PYTHONPATH": search_path()}
 
 
-def _search_path() -> str:
+def search_path() -> str:
     """Where another Python finds this very avlib, before any other."""
     paths = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
     return os.pathsep.join(filter(None, paths))
@@ -109,7 +109,7 @@ def _write_the_rest(folder: Path) -> None:
     """
     if folder not in _writers or _writers[folder].poll() is not None:
         _writers[folder] = subprocess.Popen(
-            [sys.executable, "-c", _REST, folder], env=os.environ | {"PYTHONPATH": _search_path()},
+            [sys.executable, "-c", _REST, folder], env=os.environ | {"PYTHONPATH": search_path()},
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             start_new_session=True,
         )  # fmt: skip

@@ -631,6 +631,13 @@ def test_a_check_prints_its_verdict(capsys: pytest.CaptureFixture[str]) -> None:
     assert wrong.startswith("✗ Exercise 4.1: that is with equal dimension")
 
 
+def test_a_wrong_answer_raises_where_nbgrader_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    assert checks.check("4.1", 740)
+    with pytest.raises(checks.AnswerError, match=r"Exercise 4\.1: that is with equal dimension"):
+        checks.check("4.1", 1280)
+
+
 class Thorny:
     """An answer that fails whatever is done with it."""
 

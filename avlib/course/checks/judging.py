@@ -32,9 +32,12 @@ def refuse(wrong: object, hint: str) -> None:
 def check(number: str, answer: object, *given: object) -> bool:
     """Say whether an answer is right, and if not, what to look at; return whether it is.
 
-    `given` is what else the exercise speaks of, a table of clips for instance.
+    `given` is what else the exercise speaks of, a table of clips for instance. Where nbgrader runs
+    the lesson, a wrong answer raises `AnswerError`: a cell that fails gives no points.
     """
     hint = judge(number, answer, *given)
+    if hint is not None and os.environ.get("NBGRADER_EXECUTION"):
+        raise AnswerError(f"Exercise {number}: {hint}")
     print(f"✓ Exercise {number}: right." if hint is None else f"✗ Exercise {number}: {hint}")
     return hint is None
 
