@@ -389,14 +389,6 @@ def export(onnx: option(Path, "where to", "DIR")) -> None:
 
 
 @command(app)
-def progress() -> None:
-    """Say how many exercises of each lesson are passed, and where to go on."""
-    from avlib import course
-
-    say(course.progress())
-
-
-@command(app)
 def lessons(
     only: argument(list[str] | None, "lesson numbers (default: all)", "NN") = None,
     keep: option(Path | None, "keep the executed copies", "DIR") = None,

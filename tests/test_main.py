@@ -25,8 +25,8 @@ from avlib.corpus import ravdess
 
 COMMANDS = [
     "lab", "doctor", "practice", "download", "index", "verify", "features", "audit", "score",
-    "predict", "lessons", "progress", "run", "run table1", "run audio", "run protocols",
-    "run auxiliary", "run pairing", "run dominance", "run ladder",
+    "predict", "lessons", "run", "run table1", "run audio", "run protocols", "run auxiliary",
+    "run pairing", "run dominance", "run ladder",
 ]  # fmt: skip
 
 
