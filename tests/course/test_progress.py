@@ -2,14 +2,12 @@
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
 import pytest
-from in_browser import NEEDS_BROWSER, chromium, lab_over, open_notebook, run_all
 from shown import NOTEBOOKS, cells
 
 from avlib import course
@@ -187,24 +185,3 @@ def test_lesson_00_ends_with_it_and_says_that_nothing_is_sent() -> None:
     *_, (_, told), (kind, code) = cells(NOTEBOOKS[0])
     assert (kind, code) == ("code", "course.progress()")
     assert "Nothing is sent anywhere" in told
-
-
-@pytest.mark.slow
-@NEEDS_BROWSER
-def test_in_jupyterlab_its_links_open_the_lesson(
-    kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    passed.remember("0.1")
-    code = "from avlib import course\ncourse.progress()"
-    first = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
-    (tmp_path / "notebooks").mkdir()
-    shutil.copy(NOTEBOOKS[0], tmp_path / "notebooks")
-    nbformat.write(first, tmp_path / "notebooks" / "first.ipynb")
-    with lab_over(tmp_path) as address, chromium() as browser:
-        page = open_notebook(browser, f"{address}/lab/tree/first.ipynb")
-        run_all(page)
-        table = page.locator(".jp-OutputArea-output table")
-        assert "1 of 33 exercises passed" in table.inner_text()
-        page.get_by_role("link", name="00 · Start here, exercise 0.2").click()
-        page.get_by_role("tab", name="00-start-here.ipynb").first.wait_for()
-        page.get_by_text("Exercise 0.2 · How long is it?").first.wait_for()
