@@ -1,5 +1,6 @@
 """What several test files share: a corpus on disk, a store in memory, the real recordings."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -19,6 +20,9 @@ from avlib.corpus import ravdess
 # The same examples on every machine, no time limit on a busy one, and nothing left on disk.
 hypothesis.settings.register_profile("house", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("house")
+
+# What tests pass is nobody's progress; kernels and other processes inherit this.
+os.environ["AVLIB_NO_PROGRESS"] = "1"
 
 REAL = Path(__file__).parents[2] / "shared" / "ravdess"
 

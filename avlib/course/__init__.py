@@ -12,8 +12,11 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "lesson",
         "listening_widgets",
         "live",
+        "overview",
+        "passed",
         "system_sketches",
         "systems_widgets",
+        "training_widgets",
         "voice_widgets",
         "widgets",
     ],
@@ -34,5 +37,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "lessons",
             "run_lesson",
         ],
+        "overview": ["progress"],
     },
 )

@@ -11,10 +11,10 @@ import ipywidgets
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from IPython.display import DisplayHandle
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
+from avlib.course.training_widgets import InPlace
 from avlib.course.widgets import Explorer, choice
 from avlib.evaluation import plots
 from avlib.evaluation.plots import Picture
@@ -77,21 +77,19 @@ def draw_learning(log: pd.DataFrame, corpus: str) -> Picture:
 class Watch(GradientLog):
     """A hook for `training.fit` that draws while the network trains, and changes nothing.
 
-    The picture grows in its place every few epochs. `table` holds what was seen.
+    The picture grows in its place, as `InPlace` has time for it. `table` holds what was seen.
     """
 
-    def __init__(self, corpus: str, every: int = 3, live: bool = True) -> None:
+    def __init__(self, corpus: str, live: bool = True) -> None:
         super().__init__()
-        self.corpus, self.every = corpus, every
+        self.corpus, self.live = corpus, live
         self.losses: list[dict[str, float]] = []  # of each batch
-        self.shown: DisplayHandle | None = None
-        self.live = live
+        self.place = InPlace()
 
     def __call__(self, step: Step) -> None:
-        """Measure the batch; draw, if so many epochs have ended."""
-        is_new = not self.losses or self.losses[-1]["epoch"] != step.epoch
-        done = step.epoch - 1
-        if self.live and is_new and done > 1 and done % self.every == 0:
+        """Measure the batch; draw, if an epoch has ended and it is time to."""
+        has_ended = bool(self.losses) and self.losses[-1]["epoch"] != step.epoch
+        if self.live and has_ended and self.place.due():
             self.show()
         super().__call__(step)
         each = {f"loss {name}": float(loss.detach()) for name, loss in step.losses.items()}
@@ -109,12 +107,7 @@ class Watch(GradientLog):
 
     def show(self) -> None:
         """Draw what was seen so far, where it was drawn before."""
-        picture = draw_learning(self.table, self.corpus)
-        if self.shown is None:
-            self.shown = DisplayHandle()
-            self.shown.display(picture)
-        else:
-            self.shown.update(picture)
+        self.place.show(lambda: draw_learning(self.table, self.corpus))
 
 
 # Where the parts of the network stand, and how large they are: x, y, width, height.

@@ -222,8 +222,8 @@ def lessons() -> list[Path]:
 def run_lesson(notebook: Path, keep: Path | None = None) -> float:
     """Run a lesson from top to bottom on a fresh kernel; return how long that took, in seconds.
 
-    The executed copy goes into the folder `keep`. Raises nbclient's CellExecutionError if a cell
-    fails.
+    The executed copy goes into the folder `keep`; what its checks say is nobody's progress. Raises
+    nbclient's CellExecutionError if a cell fails.
     """
     import nbformat
     from nbclient import NotebookClient
@@ -257,7 +257,8 @@ def _execute(client: NotebookClient) -> None:
     """
     with asyncio.Runner() as runner, ThreadPoolExecutor(1) as thread:
         loop = runner.get_loop()
-        run = loop.create_task(client.async_execute())
+        environment = os.environ | {"AVLIB_NO_PROGRESS": "1"}  # a program ran it, no learner
+        run = loop.create_task(client.async_execute(env=environment))
         try:
             thread.submit(loop.run_until_complete, run).result()
         except KeyboardInterrupt:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
@@ -91,6 +91,33 @@ class Step(NamedTuple):
     epoch: int  # from 1
 
 
+class Moment(NamedTuple):
+    """What `fit` shows whoever watches: to be read, and never changed."""
+
+    history: list[dict[str, object]]  # rows as `fit` returns them, of each epoch that has ended
+    decision: str  # the classifier that the network decides by
+    epochs: int  # in all
+    ended: int  # epochs that have
+    tally: "_Tally | None" = None  # of the epoch that runs; None between epochs
+
+    @property
+    def done(self) -> float:
+        """Epochs so far: 2.5 is the middle of the third."""
+        return self.ended + (self.tally.share if self.tally else 0)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether this was the last epoch."""
+        return self.ended == self.epochs
+
+    def running(self) -> dict[str, object] | None:
+        """The training side's row of the epoch that runs, as far as it is; it asks the device."""
+        if self.tally is None:
+            return None
+        rows = self.tally.rows(self.ended + 1, "train")
+        return next(row for row in rows if row["classifier"] == self.decision)
+
+
 def losses(logits: dict[str, Tensor], label: Tensor) -> dict[str, Tensor]:
     """The cross-entropy of each classifier of a network, averaged over the batch.
 
@@ -130,6 +157,7 @@ def fit(
     progress: bool = True,
     keep: Path | None = None,
     between: Callable[[Step], None] | None = None,
+    watch: Callable[[Moment], None] | None = None,
 ) -> pd.DataFrame:
     """Train a network in place on ``split.train``; the weights of the last epoch stay.
 
@@ -144,27 +172,24 @@ def fit(
 
     `between` is a hook: called with a `Step` for each batch, between ``backward`` and the
     optimiser's step, it may change gradients. What it remembers no `keep` holds: ValueError.
+    `watch` only looks, so it may go with `keep`: it is called with a `Moment` at the start (with
+    what a checkpoint holds), after each batch, and when an epoch has ended.
     """
     if keep and between:
         raise ValueError("keep: a checkpoint does not hold what `between` remembers; leave one out")
     network.to(samples.label.device, memory_format=torch.channels_last)
-    optimiser = torch.optim.SGD(
-        network.parameters(), lr=settings.learning_rate, momentum=settings.momentum
-    )
+    optimiser = torch.optim.SGD(network.parameters(), settings.learning_rate, settings.momentum)
     order = torch.Generator().manual_seed(settings.seed)
-    modality_dropout = settings.modality_dropout if network.decision == "joint" else 0.0
     checkpoint = keep and _Checkpoint(keep, network, samples, split, settings, optimiser, order)
     done, history = checkpoint.resume() if checkpoint else (0, [])
+    watch = watch or (lambda moment: None)
+    watch(Moment(history, network.decision, settings.epochs, done))
     left = range(done + 1, settings.epochs + 1)
     bar = tqdm(left, "training", settings.epochs, unit="epoch", initial=done, disable=not progress)
     for epoch in bar:
         network.train()
-        tally = _Tally()
-        matched = settings.pairing == "class"
-        paired = class_matched(samples, split.train, order) if matched else samples
-        for batch in batches(
-            paired, split.train, settings.batch, order, network.needs_image, modality_dropout
-        ):
+        tally = _Tally(len(split.train))
+        for batch in _shuffled(network, samples, split.train, settings, order):
             with bfloat16_on_gpu(batch.label.device):
                 logits = network(batch.mfcc, batch.image, batch.present)
             each = losses(logits, batch.label)
@@ -174,14 +199,30 @@ def fit(
                 between(Step(network, batch, logits, each, epoch))
             optimiser.step()
             tally.add(logits, each, batch.label)
+            watch(Moment(history, network.decision, settings.epochs, epoch - 1, tally))
         history += tally.rows(epoch, "train")
-        history += _watch(network, samples, split.validation).rows(epoch, "validation")
+        history += _look(network, samples, split.validation).rows(epoch, "validation")
         bar.set_postfix(validation=f"{_accuracy(history, network.decision):.2f}")
         if checkpoint:
             checkpoint.save(epoch, history)
+        watch(Moment(history, network.decision, settings.epochs, epoch))
     if checkpoint:
         checkpoint.path.unlink(missing_ok=True)
     return pd.DataFrame(history)
+
+
+def _shuffled(
+    network: nn.Module,
+    samples: Samples,
+    rows: np.ndarray,
+    settings: Training,
+    order: torch.Generator,
+) -> Iterator[Batch]:
+    """The batches of an epoch, in an order drawn anew."""
+    modality_dropout = settings.modality_dropout if network.decision == "joint" else 0.0
+    matched = settings.pairing == "class"
+    paired = class_matched(samples, rows, order) if matched else samples
+    yield from batches(paired, rows, settings.batch, order, network.needs_image, modality_dropout)
 
 
 class _Checkpoint:
@@ -241,8 +282,8 @@ class _Checkpoint:
 class _Tally:
     """Sums of losses and right predictions, kept on the device until an epoch ends."""
 
-    def __init__(self) -> None:
-        self.rows_seen = 0
+    def __init__(self, of: int) -> None:
+        self.rows_seen, self.of = 0, of  # rows, of so many
         self.sums: dict[str, Tensor] = {}
 
     def add(self, logits: dict[str, Tensor], each: dict[str, Tensor], label: Tensor) -> None:
@@ -251,6 +292,11 @@ class _Tally:
             right = (one.argmax(dim=1) == label).sum()
             both = torch.stack([each[name].detach() * len(label), right])
             self.sums[name] = self.sums.get(name, 0) + both
+
+    @property
+    def share(self) -> float:
+        """How much of the epoch is done, 0 to 1."""
+        return self.rows_seen / self.of
 
     def rows(self, epoch: int, side: str) -> list[dict[str, object]]:
         means = {name: (sums / self.rows_seen).tolist() for name, sums in self.sums.items()}
@@ -261,9 +307,9 @@ class _Tally:
 
 
 @torch.no_grad()
-def _watch(network: nn.Module, samples: Samples, rows: np.ndarray) -> _Tally:
+def _look(network: nn.Module, samples: Samples, rows: np.ndarray) -> _Tally:
     network.eval()
-    tally = _Tally()
+    tally = _Tally(len(rows))
     for batch in batches(samples, rows, 512, image=network.needs_image):
         logits = network(batch.mfcc, batch.image)
         tally.add(logits, losses(logits, batch.label), batch.label)

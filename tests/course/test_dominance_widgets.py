@@ -10,6 +10,7 @@ from media import store_of, table
 
 from avlib.corpus import ravdess
 from avlib.course import dominance_widgets as widgets
+from avlib.course import training_widgets
 from avlib.evaluation import dominance_table
 from avlib.learning import cures, loaders, networks, splits, training
 
@@ -19,7 +20,7 @@ CORPUS = "practice corpus"
 @pytest.fixture(scope="module")
 def trained() -> tuple[widgets.Watch, pd.DataFrame]:
     """A watch that looked on at three epochs, and what `fit` returned."""
-    return watched(widgets.Watch(CORPUS, every=1, live=False))
+    return watched(widgets.Watch(CORPUS, live=False))
 
 
 def watched(watch: widgets.Watch | None) -> tuple[widgets.Watch | None, pd.DataFrame]:
@@ -67,12 +68,13 @@ def test_a_picture_grows_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
         def update(self, picture: widgets.Picture) -> None:
             shown.append(("again", picture.alt))
 
-    monkeypatch.setattr(widgets, "DisplayHandle", Handle)
-    watch, _ = watched(widgets.Watch(CORPUS, every=2))
+    monkeypatch.setattr(training_widgets, "DisplayHandle", Handle)
+    monkeypatch.setattr(training_widgets.InPlace, "due", lambda place: True)
+    watch, _ = watched(widgets.Watch(CORPUS))
     watch.show()
-    assert [way for way, _ in shown] == ["first", "again"]
-    assert "epochs 1 to 2: " in shown[0][1]
-    assert "epochs 1 to 3: " in shown[1][1]
+    assert [way for way, _ in shown] == ["first", "again", "again"]
+    assert ["epochs 1 to 1: " in shown[0][1], "epochs 1 to 2: " in shown[1][1]] == [True, True]
+    assert "epochs 1 to 3: " in shown[2][1]
     assert not plt.get_fignums()
 
 

@@ -246,6 +246,7 @@ def test_a_module_is_used_in_the_lesson_that_its_head_names(module: str, noteboo
         "course/voice_widgets.py",
         "course/systems_widgets.py",
         "course/system_sketches.py",
+        "course/training_widgets.py",
     ],
 )
 def test_what_avlib_draws_has_colours_that_all_eyes_tell_apart(module: str) -> None:

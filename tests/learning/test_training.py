@@ -373,6 +373,61 @@ def test_a_hook_and_a_checkpoint_exclude_each_other(easy: FeatureStore, tmp_path
         training.fit(network, samples, cut, BRIEF, False, tmp_path, between=lambda step: None)
 
 
+def test_who_watches_sees_every_batch_and_epoch_and_changes_no_bit(
+    easy: FeatureStore, tmp_path: Path
+) -> None:
+    cut = splits.split(easy.rows, "actor", 0)
+    samples = loaders.to_device(easy, cut.train, "cpu")
+    settings, seen, ends = replace(Training.preset("avlib"), epochs=2, batch=32), [], []
+
+    def look(moment: training.Moment) -> None:
+        seen.append((moment.done, len(moment.history), moment.running(), moment.has_ended))
+
+    for watch in (None, look):
+        network = networks.seeded(networks.FusionNetwork, seed=0)
+        history = training.fit(network, samples, cut, settings, False, tmp_path, watch=watch)
+        ends.append((training.digest(network), history.to_dict("list")))
+    assert ends[0] == ends[1]
+    batches = -(-len(cut.train) // 32)
+    assert len(seen) == 1 + 2 * (batches + 1)
+    done = [each[0] for each in seen]
+    assert done == sorted(done)
+    assert done[0] == 0
+    assert done[batches] == 1 == done[batches + 1]  # the last batch, and the epoch's end
+    assert done[-1] == 2
+    assert [each[3] for each in seen] == [False] * (len(seen) - 1) + [True]
+    assert seen[1][1] == 0
+    assert seen[batches + 1][1] == 6  # sides times classifiers
+    assert seen[0][2] is None is seen[-1][2]
+    first = history.query("epoch == 1 and side == 'train' and classifier == 'joint'").iloc[0]
+    assert seen[batches][2] == first.to_dict()
+
+
+def test_who_watches_a_training_that_goes_on_is_shown_what_was_done_before(
+    easy: FeatureStore, tmp_path: Path
+) -> None:
+    cut = splits.split(easy.rows, "actor", 0)
+    samples = loaders.to_device(easy, cut.train, "cpu")
+    settings = Training(epochs=3, batch=32)
+
+    def stop(moment: training.Moment) -> None:
+        if moment.done > 2:  # in the middle of the third epoch
+            raise KeyboardInterrupt
+
+    network = networks.seeded(networks.AudioNetwork, seed=0)
+    with pytest.raises(KeyboardInterrupt):
+        training.fit(network, samples, cut, settings, False, tmp_path, watch=stop)
+    seen = []
+    network = networks.seeded(networks.AudioNetwork, seed=0)
+    history = training.fit(
+        network, samples, cut, settings, False, tmp_path,
+        watch=lambda moment: seen.append((moment.done, list(moment.history))),
+    )  # fmt: skip
+    assert seen[0] == (2, history[history["epoch"] <= 2].to_dict("records"))
+    assert seen[-1] == (3, history.to_dict("records"))
+    assert min(done for done, _ in seen[1:]) > 2
+
+
 def test_any_classifier_can_be_asked(easy: FeatureStore) -> None:
     network, history = trained(easy)
     cut = splits.split(easy.rows, "actor", 0)

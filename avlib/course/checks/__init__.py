@@ -8,9 +8,9 @@ a file for each lesson. What all judges share is in `judging`.
 import importlib
 import pkgutil
 
-from avlib.course.checks.judging import AnswerError, check, exercises, judge
+from avlib.course.checks.judging import AnswerError, check, exercises, judge, notebook
 
-__all__ = ["AnswerError", "check", "exercises", "judge"]
+__all__ = ["AnswerError", "check", "exercises", "judge", "notebook"]
 
 for _file in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_file.name}")

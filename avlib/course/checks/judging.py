@@ -6,12 +6,16 @@ into a hint. So an error that is left is the judge's own, and `judge` says that 
 
 import copy
 import os
+import re
+import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import numpy as np
 import torch
+
+from avlib.course import passed
 
 Numbers = float | Sequence[float] | np.ndarray | torch.Tensor
 Mistakes = Iterable[tuple[Numbers, str]]  # what a mistaken learner computes, and the hint
@@ -39,6 +43,8 @@ def check(number: str, answer: object, *given: object) -> bool:
     if hint is not None and os.environ.get("NBGRADER_EXECUTION"):
         raise AnswerError(f"Exercise {number}: {hint}")
     print(f"✓ Exercise {number}: right." if hint is None else f"✗ Exercise {number}: {hint}")
+    if hint is None:
+        passed.remember(number)
     return hint is None
 
 
@@ -66,6 +72,12 @@ def judge(number: str, answer: object, *given: object) -> str | None:
 def exercises() -> list[str]:
     """The numbers of all exercises, in order."""
     return sorted(_judges, key=lambda each: [int(part) for part in each.split(".")])
+
+
+def notebook(number: str) -> str:
+    """The name of the notebook that an exercise stands in, from the head of its judge's file."""
+    head = sys.modules[_judges[number].__module__].__doc__ or ""
+    return re.search(r"\d\d-[\w-]+\.ipynb", head)[0]
 
 
 def exercise(number: str) -> Callable:
