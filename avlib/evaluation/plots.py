@@ -40,8 +40,8 @@ class Picture:
     alt: str  # what a reader who cannot see the figure needs to know
 
     @classmethod
-    def of(cls, figure: Figure, alt: str, corpus: str | None = None) -> Picture:
-        """Draw a figure and close it.
+    def of(cls, figure: Figure, alt: str, corpus: str | None = None, tight: bool = True) -> Picture:
+        """Draw a figure, less the margins around it if it shall be `tight`, and close it.
 
         `corpus` says what recordings it was made from, ``practice corpus`` or ``RAVDESS``; it
         stands in a corner and at the end of the alternative text.
@@ -50,7 +50,8 @@ class Picture:
             alt = f"{alt} Made from: {corpus}."
             figure.supxlabel(f"made from: {corpus}", x=1, ha="right", fontsize=8, color="#595959")
         drawn = io.BytesIO()
-        figure.savefig(drawn, format="png", dpi=figure.dpi, bbox_inches="tight")
+        box = {"bbox_inches": "tight"} if tight else {}
+        figure.savefig(drawn, format="png", dpi=figure.dpi, **box)
         plt.close(figure)
         return cls(drawn.getvalue(), alt)
 
