@@ -37,10 +37,15 @@ WIDEST = 480  # pixels: the longer side of a film that is written again
 RATE = 48_000  # Hz, of the sound of a film that is written again
 BANDS, TOP = 64, 8_000  # mel bands of the spectrogram, and Hz where they end
 DEPTH = 60  # dB under the loudest that the spectrogram shows
-LEFT, RIGHT = 0.08, 0.985  # shares of the chart's width at which the film begins and ends
+LEFT, RIGHT = 0.1, 0.985  # shares of the chart's width at which the film begins and ends
 _HEAD, _FOOT = 0.9, 0.17  # shares of its height, from below
 _COLUMNS = 1600  # of the waveform
 _AT = "position: absolute; pointer-events: none"
+_BAR = (  # a frame pair; its colour leaves the spectrogram as it is
+    "box-sizing: border-box; border: 0 solid #E69F00; border-width: 0 1px 0 2px; "
+    "border-right-style: dashed; "
+    "background: linear-gradient(rgba(230, 159, 0, 0.25) 50%, transparent 50%)"
+)
 _LINE = '<div style="height: 40px; background: #f0f0f0; border: 1px solid #767676"></div>'
 _TICKS = 90_000  # of a second; 29.97, 25 and 30 frames a second are all exact in it
 _COARSER = (26, 32, 38)  # libx264's crf, until a film is small enough
@@ -99,23 +104,21 @@ class Film:
         """The chart, or an empty line, with the frame pairs and the cursor over it."""
         pairs = ", ".join(f"{first:.2f} and {second:.2f}" for first, second in self.times)
         words = f"{len(self.times)} frame pairs, at {pairs} s."
-        if self.picture is None:
-            drawn, top, bottom = _LINE, 0, 0
-        else:
+        drawn, top, bottom = _LINE, 0, 0
+        if self.picture is not None:
             drawn, top, bottom = self.picture.html(), 1 - _HEAD, _FOOT
+        inside = f"{_AT}; top: {100 * top:.0f}%; bottom: {100 * bottom:.0f}%"
         bars = "".join(
-            f'<i aria-hidden="true" style="{_AT}; top: {100 * top:.0f}%; '
-            f"bottom: {100 * bottom:.0f}%; left: {self._percent(first):.3f}%; box-sizing: "
-            f"border-box; width: {self._percent(second) - self._percent(first):.3f}%; background: "
-            "rgba(230, 159, 0, 0.25); border: 0 solid #E69F00; border-width: 0 1px 0 2px; "
-            'border-right-style: dashed"></i>'
+            f'<i aria-hidden="true" style="{inside}; {_BAR}; left: {self._percent(first):.3f}%; '
+            f'width: {self._percent(second) - self._percent(first):.3f}%"></i>'
             for first, second in self.times
         )
         return (
             f'<div data-of="chart" role="group" aria-label="{words}" style="position: relative; '
-            f'line-height: 0; cursor: pointer">{drawn}{bars}<i data-of="cursor" aria-hidden="true" style="{_AT}; top: 0; bottom: 0; '
-            f"left: {100 * LEFT:g}%; margin-left: -1px; width: 2px; background: #D55E00; "
-            'outline: 1px solid white"></i></div>'
+            f'line-height: 0; cursor: pointer">{drawn}{bars}'
+            f'<i data-of="cursor" aria-hidden="true" style="{inside}; left: {100 * LEFT:g}%; '
+            'margin-left: -1px; width: 2px; background: #D55E00; outline: 1px solid white"></i>'
+            "</div>"
         )
 
     def _percent(self, seconds: float) -> float:

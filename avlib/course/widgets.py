@@ -241,8 +241,10 @@ def draw_pairs(
         f"the second frame {offset:g} s after the first."
     )
     below = plots.strip(pairs, times, words, corpus).html()
-    shown = film.show(path, sound, "The film that the pairs are cut from", corpus, times=times)
-    return replace(shown, below=below)
+    name = ravdess.name_of(path)
+    said = "" if name is None else ravdess.STATEMENTS[name.statement - 1]
+    caption = "The film that the pairs are cut from"
+    return replace(film.show(path, sound, caption, corpus, said, times), below=below)
 
 
 def pair_scrubber(path: str | Path, corpus: str, sound: str | Path | None = None) -> Explorer:
