@@ -65,7 +65,8 @@ def test_a_clip_is_drawn_with_its_words(clips: pd.DataFrame) -> None:
     shown = widgets.draw_clip(clips, emotion=5, intensity=1, actor=2)
     assert "Actor 2 (female), angry, normal" in shown.caption
     assert "Kids are talking by the door" in shown.caption
-    assert len(shown.sound) == pytest.approx(3.2 * shown.rate, rel=0.01)
+    assert shown.encoded.seconds == pytest.approx(3.2, rel=0.01)
+    assert "Made from: practice corpus" in shown.picture.alt
 
 
 def test_a_clip_that_does_not_exist_is_said(clips: pd.DataFrame) -> None:
@@ -106,6 +107,7 @@ def test_empty_mel_bands_are_told_in_the_picture_and_not_by_a_warning(
 def test_the_pair_scrubber_shows_a_bad_setting_in_red(clips: pd.DataFrame) -> None:
     scrubber = widgets.pair_scrubber(Path(clips["picture"].iloc[0]), "practice corpus")
     assert "6 frame pairs of 64 by 128" in scrubber.shown.value
+    assert "<video controls" in scrubber.shown.value
     scrubber.controls["window"].value = 0.3
     scrubber.controls["offset"].value = 0.5
     assert "offset" in scrubber.shown.value
@@ -166,8 +168,10 @@ def test_the_confusion_browser_plays_a_clip_of_its_cell(
     browser.controls["number"].value = 1
     browser.controls["true"].value = browser.controls["predicted"].value = 5
     assert "Predicted: angry (probability 1.00). Clip 1 of 8" in browser.shown.value
+    assert "<video controls" in browser.shown.value
     browser.controls["predicted"].value = 3
     assert "no angry clip was taken for happy" in browser.shown.value
+    assert "<video" not in browser.shown.value
 
 
 def test_the_interval_is_wider_over_actors_and_of_fewer(built: features.FeatureStore) -> None:
