@@ -46,6 +46,7 @@ _BAR = (  # a frame pair; its colour leaves the spectrogram as it is
     "border-right-style: dashed; "
     "background: linear-gradient(rgba(230, 159, 0, 0.25) 50%, transparent 50%)"
 )
+_UNSEEN = "; object-fit: none; object-position: -9999px; background: #767676"  # its controls stay
 _LINE = '<div style="height: 40px; background: #f0f0f0; border: 1px solid #767676"></div>'
 _TICKS = 90_000  # of a second; 29.97, 25 and 30 frames a second are all exact in it
 _COARSER = (26, 32, 38)  # libx264's crf, until a film is small enough
@@ -74,6 +75,8 @@ class Film:
     subtitles: str  # WebVTT; empty where nobody speaks
     times: np.ndarray  # (pairs, 2): seconds of the two frames of each pair
     below: str = ""  # HTML
+    muted: bool = False
+    blank: bool = False  # nothing is seen of the picture
 
     def html(self) -> str:
         """The film, its chart, and what is below; `script` moves the cursor."""
@@ -87,10 +90,11 @@ class Film:
             '<figure class="avlib-film" data-lm-suppress-shortcuts="true" '
             f'data-seconds="{self.encoded.seconds:.4f}" data-left="{LEFT}" data-right="{RIGHT}" '
             'style="margin: 0.5em 0; max-width: 864px">'
-            f'<video controls preload="auto" playsinline tabindex="0" aria-label="Film: {said}" '
+            f'<video controls {"muted " if self.muted else ""}preload="auto" playsinline '
+            f'tabindex="0" aria-label="Film: {said}" '
             f'poster="{_uri("image/jpeg", self.encoded.poster)}" width="{width}" height="{height}" '
             f'style="display: block; width: {WIDEST * min(1, width / height):.0f}px; '
-            'max-width: 100%; height: auto" '
+            f'max-width: 100%; height: auto{_UNSEEN if self.blank else ""}" '
             f'src="{_uri("video/mp4", self.encoded.mp4)}">{track if self.subtitles else ""}</video>'
             '<p data-of="problem" role="alert" style="color: #b00020" hidden></p>'
             f"<figcaption>{html.escape(self.caption)}. "

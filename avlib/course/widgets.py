@@ -58,6 +58,9 @@ def player(sound: np.ndarray, rate: int, caption: str) -> str:
     )
 
 
+Play = Callable[[int], Heard | Film]  # makes of a store's row what plays its clip
+
+
 class Explorer:
     """Controls above what a pure function draws, redrawn in place.
 
@@ -144,10 +147,10 @@ def draw_clip(clips: pd.DataFrame, emotion: int, intensity: int, actor: int) -> 
     `clips` is what `ravdess.index` returned; raises `ValueError` if it holds no such clip.
     """
     clip, said = find_clip(clips, emotion, intensity, actor)
-    corpus = ravdess.corpus(clips)
+    corpus, statement = ravdess.corpus(clips), ravdess.STATEMENTS[clip.statement - 1]
     if isinstance(clip.picture, str | Path):
         sound = clip.sound if isinstance(clip.sound, str | Path) else None
-        return film.show(clip.picture, sound, said, corpus, ravdess.STATEMENTS[clip.statement - 1])
+        return film.show(clip.picture, sound, said, corpus, statement)
     sound, rate = audio.load(clip.sound)
     figure, axes = plt.subplots(figsize=(9, 2.6))
     plots.waveform(axes, sound, rate)
@@ -155,6 +158,12 @@ def draw_clip(clips: pd.DataFrame, emotion: int, intensity: int, actor: int) -> 
     axes.set_title(f"loudest value {loudest:.2f}", fontsize=10)
     words = f"{said}. The waveform lasts {len(sound) / rate:.1f} s; loudest value {loudest:.2f}."
     return Heard(Picture.of(figure, words, corpus), sound, rate, said)
+
+
+def draw_named(clips: pd.DataFrame, name: str) -> Heard | Film:
+    """`draw_clip` of the clip with this name."""
+    clip = clips[clips["clip"] == name]
+    return draw_clip(clip, *clip[["emotion", "intensity", "actor"]].iloc[0])
 
 
 def clip_chooser(clips: pd.DataFrame) -> Explorer:
@@ -229,10 +238,9 @@ def draw_pairs(
     corpus: str,
     sound: str | Path | None = None,
 ) -> Film:
-    """A film with the times of its frame pairs, and the pairs themselves.
+    """A film with the times of its frame pairs, and the pairs: `size` in pixels, a frame's side.
 
-    `path` is an mp4 file, and `sound` what is heard with it, silence if None. Times as
-    `video.pair_times` says, the side of a frame (`size`) in pixels.
+    Where the mp4 file has no sound of its own, `sound` is heard with it. Times: `video.pair_times`.
     """
     times = video.pair_times(video.duration(path), window, offset)
     pairs = video.frame_pairs(path, times, size)
@@ -243,8 +251,8 @@ def draw_pairs(
     below = plots.strip(pairs, times, words, corpus).html()
     name = ravdess.name_of(path)
     said = "" if name is None else ravdess.STATEMENTS[name.statement - 1]
-    caption = "The film that the pairs are cut from"
-    return replace(film.show(path, sound, caption, corpus, said, times), below=below)
+    shown = film.show(path, sound, "The film that the pairs are cut from", corpus, said, times)
+    return replace(shown, below=below)
 
 
 def pair_scrubber(path: str | Path, corpus: str, sound: str | Path | None = None) -> Explorer:
@@ -318,12 +326,13 @@ def auxiliary_slider(runs: Mapping[float, pd.DataFrame], corpus: str) -> Explore
 
 @torch.no_grad()
 def draw_probe(
-    network: torch.nn.Module, samples: Samples, row: int, mute: bool, blank: bool
-) -> Picture:
+    network: torch.nn.Module, samples: Samples, row: int, mute: bool, blank: bool,
+    play: Play | None = None,
+) -> Picture | Film:  # fmt: skip
     """What each classifier of the fusion network says, with a modality taken away if asked.
 
     What is taken away, the sound (`mute`) or the picture (`blank`), is replaced by the training
-    mean, which is zero after normalisation.
+    mean, zero after normalisation. It is gone from the film, too, that `play` makes of a row.
     """
     network.eval()
     mfcc, image, label, _ = next(batches(samples, np.array([row])))
@@ -345,14 +354,20 @@ def draw_probe(
     right.legend(frameon=False)
     given = f"sound {'off' if mute else 'on'} and picture {'off' if blank else 'on'}"
     words = f"True: {ravdess.EMOTIONS[label]}. With {given}: {', '.join(said)}."
-    return Picture.of(figure, words, samples.corpus)
+    picture = Picture.of(figure, words, samples.corpus)
+    if play is None or not isinstance(shown := play(row), Film):
+        return picture
+    return replace(shown, muted=mute, blank=blank, below=picture.html())
 
 
-def fusion_probe(network: torch.nn.Module, samples: Samples, rows: list[int]) -> Explorer:
+def fusion_probe(
+    network: torch.nn.Module, samples: Samples, rows: list[int], play: Play | None = None
+) -> Explorer:
     """Take the sound or the picture away and watch the three classifiers (lesson 04)."""
     return Explorer(
-        partial(draw_probe, network, samples),
+        partial(draw_probe, network, samples, play=play),
         "Mute the sound. Which classifier cannot notice?",
+        films=play is not None,
         row=choice("frame pair", rows),
         mute=ipywidgets.Checkbox(False, description="mute the sound"),
         blank=ipywidgets.Checkbox(False, description="blank the picture"),
@@ -374,8 +389,7 @@ def draw_confusion_cell(
         raise ValueError(f"no {truth} clip was taken for {guess}")
     place = (number - 1) % len(inside)
     chosen = inside.iloc[place]
-    clip = clips[clips["clip"] == chosen["clip"]]
-    shown = draw_clip(clip, *clip[["emotion", "intensity", "actor"]].iloc[0])
+    shown = draw_named(clips, chosen["clip"])
     certainty = np.exp(chosen[f"log_prob_{predicted}"])
     said = (
         f"{shown.caption}. Predicted: {guess} (probability {certainty:.2f}). "

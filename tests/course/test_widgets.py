@@ -139,6 +139,22 @@ def test_muting_leaves_the_image_head_as_it_was(
     assert said("audio") != heard["audio"]
 
 
+def test_what_the_probe_takes_away_is_taken_from_the_film_too(
+    samples: loaders.Samples, clips: pd.DataFrame
+) -> None:
+    network = networks.seeded(networks.FusionNetwork, seed=0)
+    name = clips["clip"].iloc[0]
+    probe = widgets.fusion_probe(
+        network, samples, [0, 5], lambda _: widgets.draw_named(clips, name)
+    )
+    assert "<video controls preload" in probe.shown.value
+    assert "joint says" in probe.shown.value
+    probe.controls["mute"].value = True
+    assert "<video controls muted" in probe.shown.value
+    probe.controls["blank"].value = True
+    assert "object-position" in probe.shown.value
+
+
 def test_the_weight_slider_shows_the_run_of_its_weight() -> None:
     def run(accuracy: float) -> pd.DataFrame:
         return pd.DataFrame(
