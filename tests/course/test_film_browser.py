@@ -21,16 +21,23 @@ pytestmark = [pytest.mark.slow, NEEDS_BROWSER]
 
 SCREENSHOTS = Path(__file__).parent / "screenshots"
 MADE_READY = """\
+import numpy as np
 from avlib.corpus import ravdess
 from avlib.course import film, widgets
 from avlib.evaluation import plots
 plots.set_style()
 clips = ravdess.index("corpus")
 one = clips.iloc[0]
+from avlib.evaluation import metrics
+logs = np.random.default_rng(0).normal(0, 3, (len(clips), 8))
+logs -= np.log(np.exp(logs).sum(axis=1, keepdims=True))
+predictions = clips[["clip", "actor"]].assign(label=clips["emotion"])
+predictions[metrics.LOG_COLUMNS] = logs
 """
 SHOWN = ("widgets.draw_clip(clips, one.emotion, one.intensity, one.actor)",
          "widgets.clip_chooser(clips)",
-         "widgets.pair_scrubber(one.picture, ravdess.corpus(clips), one.sound)")  # fmt: skip
+         "widgets.pair_scrubber(one.picture, ravdess.corpus(clips), one.sound)",
+         "widgets.confusion_browser(predictions, clips)")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -60,14 +67,14 @@ def test_films_play_in_the_lab_and_are_there_at_once(lab: SimpleNamespace, brows
     cells.first.locator(".cm-content").click()
     page.keyboard.press("Shift+Enter")
     page.locator('.jp-InputPrompt:has-text("[1]")').wait_for()
-    for number, name in enumerate(("a cell's film", "chooser", "pair scrubber"), 1):
+    for number, name in enumerate(("a cell's film", "chooser", "pair scrubber", "matrix"), 1):
         began = time.monotonic()
         page.keyboard.press("Shift+Enter")
         film = cells.nth(number).locator(".avlib-film")
         film.wait_for()
         ready(page, film)
         print(f"\n{name}: first picture after {time.monotonic() - began:.2f} s", end="")
-    for number in (1, 2, 3):
+    for number in (1, 2, 3, 4):
         film = cells.nth(number).locator(".avlib-film")
         off = play_to_the_end(page, film)
         print(
@@ -81,7 +88,7 @@ def test_films_play_in_the_lab_and_are_there_at_once(lab: SimpleNamespace, brows
     print(
         f"\n(from the key or the click to a film that can be played; load {os.getloadavg()[0]:.1f})"
     )
-    assert page.locator(".avlib-film video").count() == 3
+    assert page.locator(".avlib-film video").count() == 4
     SCREENSHOTS.mkdir(exist_ok=True)
     cells.nth(2).screenshot(path=SCREENSHOTS / "film.png")
     page.close()
@@ -134,7 +141,7 @@ def test_a_film_plays_without_a_kernel(
         assert pages.faults(tmp_path / "out") == []
         page = browser.new_page()
         page.goto((tmp_path / "out" / "films.html").as_uri())
-        assert page.locator(".avlib-film").count() == 3
+        assert page.locator(".avlib-film").count() == 4
         for film in page.locator(".avlib-film").all():
             play_to_the_end(page, film)
             move_by_keyboard(page, film)
