@@ -15,7 +15,7 @@ _TO_THE_END = f"""async (video) => {{
     const where = {_WHERE}, found = [], begun = performance.now();
     const said = video.closest(".avlib-film").querySelector("[data-of=problem]");
     while (!video.ended && performance.now() - begun < 60_000) {{
-        await new Promise((next) => setTimeout(next, 150));
+        await new Promise((next) => setTimeout(next, 50));
         await new Promise((next) => requestAnimationFrame(() => setTimeout(next))); // just drawn
         if (!video.paused) found.push(where(video));
     }}
@@ -47,10 +47,10 @@ def play_to_the_end(page: object, film: object) -> float:
     assert told["heard"] > 0
     assert told["last"] == pytest.approx([told["duration"]] * 2, abs=RESTING_S)
     times, cursor = np.array(told["found"]).T
-    assert len(times) >= 5
+    assert len(times) >= 3
     off = np.abs(times - cursor)
     assert np.quantile(off, 0.9) <= PLAYING_S, told["found"]  # a busy machine can miss a frame
-    assert np.ptp(cursor) > 1
+    assert np.ptp(cursor) > 0.5
     return float(off.max())
 
 
