@@ -21,6 +21,8 @@ import soundfile
 import torch
 
 from avlib.corpus import ravdess
+from avlib.course import film
+from avlib.course.film import Film
 from avlib.evaluation import metrics, plots
 from avlib.evaluation.plots import Picture
 from avlib.features import audio, video
@@ -56,18 +58,25 @@ def player(sound: np.ndarray, rate: int, caption: str) -> str:
     )
 
 
+Play = Callable[[int], Heard | Film]  # makes of a store's row what plays its clip
+
+
 class Explorer:
     """Controls above what a pure function draws, redrawn in place.
 
-    `draw` takes the values of the `controls` by name, and returns a `Picture` or `Heard`. The
-    `caption` says what to try. An error stands in red where the picture was. A notebook that has
-    no kernel shows the picture of the default settings.
+    `draw` takes the values of the `controls` by name, and returns a `Picture`, `Heard` or, with
+    `films`, a `Film`. The `caption` says what to try. An error stands in red where the picture was.
+    A notebook that has no kernel shows the picture of the default settings.
     """
 
     def __init__(
-        self, draw: Callable[..., Picture | Heard], caption: str, **controls: ipywidgets.Widget
+        self,
+        draw: Callable[..., Picture | Heard | Film],
+        caption: str,
+        films: bool = False,
+        **controls: ipywidgets.Widget,
     ) -> None:
-        self.draw = draw
+        self.draw, self.films = draw, films
         self.controls = controls
         self.shown = ipywidgets.HTML()
         words = ipywidgets.HTML(f"<p>{html.escape(caption)}</p>")
@@ -76,7 +85,8 @@ class Explorer:
             control.layout.width = "32em"
             control.observe(self._redraw, names="value")
         self._redraw()
-        self.box = ipywidgets.VBox([words, *controls.values(), self.shown])
+        movers = [film.mover()] if films else []
+        self.box = ipywidgets.VBox([words, *controls.values(), *movers, self.shown])
 
     def _redraw(self, _: object = None) -> None:
         settings = {name: control.value for name, control in self.controls.items()}
@@ -87,7 +97,7 @@ class Explorer:
             self.shown.value = f'<p role="alert" style="color: #b00020">{message}</p>'
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
-        return bundle(self.box, self.shown.value)
+        return bundle(self.box, self.shown.value + (film.script() if self.films else ""))
 
 
 def bundle(box: ipywidgets.Widget, picture: str) -> dict[str, object]:
@@ -131,33 +141,37 @@ def find_clip(
     return clip, said
 
 
-def draw_clip(clips: pd.DataFrame, emotion: int, intensity: int, actor: int) -> Heard:
-    """One clip: its sound over time and, where there is a picture, its middle frame.
+def draw_clip(clips: pd.DataFrame, emotion: int, intensity: int, actor: int) -> Heard | Film:
+    """One clip: as a film over its sound; where it has no picture, its sound over time.
 
     `clips` is what `ravdess.index` returned; raises `ValueError` if it holds no such clip.
     """
     clip, said = find_clip(clips, emotion, intensity, actor)
+    corpus, statement = ravdess.corpus(clips), ravdess.STATEMENTS[clip.statement - 1]
+    if isinstance(clip.picture, str | Path):
+        sound = clip.sound if isinstance(clip.sound, str | Path) else None
+        return film.show(clip.picture, sound, said, corpus, statement)
     sound, rate = audio.load(clip.sound)
-    has_picture = isinstance(clip.picture, str | Path)
-    ratio = [3, 2] if has_picture else [3]
-    figure, grid = plt.subplots(1, len(ratio), squeeze=False, figsize=(9, 2.6), width_ratios=ratio)
-    plots.waveform(grid[0, 0], sound, rate)
+    figure, axes = plt.subplots(figsize=(9, 2.6))
+    plots.waveform(axes, sound, rate)
     loudest = np.abs(sound).max()
-    grid[0, 0].set_title(f"loudest value {loudest:.2f}", fontsize=10)
-    if has_picture:
-        middle = video.duration(clip.picture) / 2
-        grid[0, 1].imshow(video.frames_at(clip.picture, [middle])[0])
-        grid[0, 1].set_title(f"frame at {middle:.1f} s", fontsize=10)
-        grid[0, 1].axis("off")
+    axes.set_title(f"loudest value {loudest:.2f}", fontsize=10)
     words = f"{said}. The waveform lasts {len(sound) / rate:.1f} s; loudest value {loudest:.2f}."
-    return Heard(Picture.of(figure, words, ravdess.corpus(clips)), sound, rate, said)
+    return Heard(Picture.of(figure, words, corpus), sound, rate, said)
+
+
+def draw_named(clips: pd.DataFrame, name: str) -> Heard | Film:
+    """`draw_clip` of the clip with this name."""
+    clip = clips[clips["clip"] == name]
+    return draw_clip(clip, *clip[["emotion", "intensity", "actor"]].iloc[0])
 
 
 def clip_chooser(clips: pd.DataFrame) -> Explorer:
-    """Choose emotion, intensity and actor; see and hear the clip (lessons 00, 01)."""
+    """Choose emotion, intensity and actor; play the clip (lessons 00, 01)."""
     return Explorer(
         partial(draw_clip, clips),
         "Choose a performance, then play it.",
+        films=True,
         emotion=choice("emotion", EMOTION_CODES),
         intensity=choice("intensity", [("normal", 1), ("strong", 2)]),
         actor=choice("actor", [(f"{one:02d}", one) for one in sorted(set(clips["actor"]))]),
@@ -216,22 +230,37 @@ def mfcc_inspector(sound: np.ndarray, rate: int, corpus: str) -> Explorer:
     )
 
 
-def draw_pairs(path: str | Path, window: float, offset: float, size: int, corpus: str) -> Picture:
-    """The frame pairs of an mp4 file: times as `video.pair_times` says, side in pixels."""
+def draw_pairs(
+    path: str | Path,
+    window: float,
+    offset: float,
+    size: int,
+    corpus: str,
+    sound: str | Path | None = None,
+) -> Film:
+    """A film with the times of its frame pairs, and the pairs: `size` in pixels, a frame's side.
+
+    Where the mp4 file has no sound of its own, `sound` is heard with it. Times: `video.pair_times`.
+    """
     times = video.pair_times(video.duration(path), window, offset)
     pairs = video.frame_pairs(path, times, size)
     words = (
         f"{len(pairs)} frame pairs of {size} by {2 * size} pixels, one every {window:g} s, "
         f"the second frame {offset:g} s after the first."
     )
-    return plots.strip(pairs, times, words, corpus)
+    below = plots.strip(pairs, times, words, corpus).html()
+    name = ravdess.name_of(path)
+    said = "" if name is None else ravdess.STATEMENTS[name.statement - 1]
+    shown = film.show(path, sound, "The film that the pairs are cut from", corpus, said, times)
+    return replace(shown, below=below)
 
 
-def pair_scrubber(path: str | Path, corpus: str) -> Explorer:
-    """Move window, offset and size of the frame pairs of a clip (lesson 02)."""
+def pair_scrubber(path: str | Path, corpus: str, sound: str | Path | None = None) -> Explorer:
+    """Move window, offset and size of the frame pairs of a clip, and play it (lesson 02)."""
     return Explorer(
-        partial(draw_pairs, path, corpus=corpus),
+        partial(draw_pairs, path, corpus=corpus, sound=sound),
         "What is the smallest size at which you can still tell the emotion?",
+        films=True,
         window=choice("window (s)", [tenths / 10 for tenths in range(3, 16)], 0.5),
         offset=choice("offset (s)", [hundredths / 100 for hundredths in range(0, 55, 5)], 0.25),
         size=choice("size (pixels)", [8, 16, 32, 64, 128], 64),
@@ -297,12 +326,13 @@ def auxiliary_slider(runs: Mapping[float, pd.DataFrame], corpus: str) -> Explore
 
 @torch.no_grad()
 def draw_probe(
-    network: torch.nn.Module, samples: Samples, row: int, mute: bool, blank: bool
-) -> Picture:
+    network: torch.nn.Module, samples: Samples, row: int, mute: bool, blank: bool,
+    play: Play | None = None,
+) -> Picture | Film:  # fmt: skip
     """What each classifier of the fusion network says, with a modality taken away if asked.
 
     What is taken away, the sound (`mute`) or the picture (`blank`), is replaced by the training
-    mean, which is zero after normalisation.
+    mean, zero after normalisation. It is gone from the film, too, that `play` makes of a row.
     """
     network.eval()
     mfcc, image, label, _ = next(batches(samples, np.array([row])))
@@ -324,14 +354,20 @@ def draw_probe(
     right.legend(frameon=False)
     given = f"sound {'off' if mute else 'on'} and picture {'off' if blank else 'on'}"
     words = f"True: {ravdess.EMOTIONS[label]}. With {given}: {', '.join(said)}."
-    return Picture.of(figure, words, samples.corpus)
+    picture = Picture.of(figure, words, samples.corpus)
+    if play is None or not isinstance(shown := play(row), Film):
+        return picture
+    return replace(shown, muted=mute, blank=blank, below=picture.html())
 
 
-def fusion_probe(network: torch.nn.Module, samples: Samples, rows: list[int]) -> Explorer:
+def fusion_probe(
+    network: torch.nn.Module, samples: Samples, rows: list[int], play: Play | None = None
+) -> Explorer:
     """Take the sound or the picture away and watch the three classifiers (lesson 04)."""
     return Explorer(
-        partial(draw_probe, network, samples),
+        partial(draw_probe, network, samples, play=play),
         "Mute the sound. Which classifier cannot notice?",
+        films=play is not None,
         row=choice("frame pair", rows),
         mute=ipywidgets.Checkbox(False, description="mute the sound"),
         blank=ipywidgets.Checkbox(False, description="blank the picture"),
@@ -340,7 +376,7 @@ def fusion_probe(network: torch.nn.Module, samples: Samples, rows: list[int]) ->
 
 def draw_confusion_cell(
     predictions: pd.DataFrame, clips: pd.DataFrame, true: int, predicted: int, number: int
-) -> Heard:
+) -> Heard | Film:
     """One of the clips that a cell of a confusion matrix counts.
 
     Takes what `metrics.by_clip` and `ravdess.index` returned, the emotion codes of the cell's row
@@ -353,8 +389,7 @@ def draw_confusion_cell(
         raise ValueError(f"no {truth} clip was taken for {guess}")
     place = (number - 1) % len(inside)
     chosen = inside.iloc[place]
-    clip = clips[clips["clip"] == chosen["clip"]]
-    shown = draw_clip(clip, *clip[["emotion", "intensity", "actor"]].iloc[0])
+    shown = draw_named(clips, chosen["clip"])
     certainty = np.exp(chosen[f"log_prob_{predicted}"])
     said = (
         f"{shown.caption}. Predicted: {guess} (probability {certainty:.2f}). "
@@ -364,12 +399,13 @@ def draw_confusion_cell(
 
 
 def confusion_browser(predictions: pd.DataFrame, clips: pd.DataFrame) -> Explorer:
-    """See and hear the clips behind each cell of a confusion matrix (lesson 05)."""
+    """Play the clips behind each cell of a confusion matrix (lesson 05)."""
     counts = metrics.confusion(predictions).to_numpy()
     true, predicted = np.unravel_index(counts.argmax(), counts.shape)  # the fullest cell
     return Explorer(
         partial(draw_confusion_cell, predictions, clips),
         "Choose a cell of the matrix: the true label, and the predicted one.",
+        films=True,
         true=choice("true", EMOTION_CODES, int(true) + 1),
         predicted=choice("predicted", EMOTION_CODES, int(predicted) + 1),
         number=choice("clip", range(1, counts.max() + 1)),

@@ -5,8 +5,10 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from statistics import median
 
 import pytest
+from film_in_browser import move_by_keyboard, move_by_mouse, play_to_the_end, ready
 from in_browser import NEEDS_BROWSER, chromium, lab_over, open_notebook, run_all
 from shown import NOTEBOOKS, assert_pictures_say_what_they_are
 
@@ -22,6 +24,8 @@ WIDGETS = {"00": 1, "01": 1, "02": 2, "03": 1, "04": 2, "05": 1, "06": 1}
 WIDGETS |= {"07": 3, "08": 2, "09": 3, "10": 2}
 CONTROLS = {"00": 3, "01": 3, "02": 6, "03": 2, "04": 4, "05": 3, "06": 2}
 CONTROLS |= {"07": 6, "08": 3, "09": 5, "10": 4}
+
+FILMS = {"00": 2, "01": 1, "02": 1, "04": 1, "05": 1}  # that each lesson shows
 
 CHANGED = """([explorer, before]) =>
     [...explorer.querySelectorAll('.widget-html-content')].pop().innerHTML !== before"""
@@ -89,17 +93,28 @@ def test_a_lesson_runs_in_the_browser_and_its_widgets_move(
     seconds = time.monotonic() - began
     errors = page.locator('[data-mime-type="application/vnd.jupyter.error"]')
     assert errors.count() == 0, errors.first.inner_text()
+    films = page.locator(".avlib-film").all()
+    assert len(films) == FILMS.get(notebook.name[:2], 0)
+    for number, film in enumerate(films, 1):
+        off = play_to_the_end(page, film)
+        print(f"\n{notebook.stem}: film {number} played, cursor off by {1000 * off:.0f} ms at most")
+        move_by_keyboard(page, film)
+        move_by_mouse(page, film)
     pictures = page.locator(".jp-OutputArea-output img").all()
     assert_pictures_say_what_they_are([each.get_attribute("alt") for each in pictures])
     explorers = page.locator(".jp-OutputArea-output .widget-vbox").all()
     explorers = [each for each in explorers if each.locator(".widget-html-content").count() >= 2]
-    moved = {"mouse": 0, "keyboard": 0}
+    moved, waits = {"mouse": 0, "keyboard": 0}, []
     for number, explorer in enumerate(explorers, 1):
         explorer.scroll_into_view_if_needed()
         for way, move in reversed(_moves(explorer)):
             before = _picture(explorer)
+            started = time.monotonic()
             move()
             page.wait_for_function(CHANGED, arg=[explorer.element_handle(), before])
+            for film in explorer.locator(".avlib-film").all():
+                ready(page, film)
+            waits.append(time.monotonic() - started)
             after = _picture(explorer)
             assert re.search("<img|<svg", after) or any(words in after for words in NOT_THERE), (
                 after
@@ -107,6 +122,7 @@ def test_a_lesson_runs_in_the_browser_and_its_widgets_move(
             moved[way] += 1
         SCREENSHOTS.mkdir(exist_ok=True)
         explorer.screenshot(path=SCREENSHOTS / f"{notebook.stem}-{number}.png")
+    print(f"\n{notebook.stem}: redrawn in {median(waits):.2f} s (median), {max(waits):.2f} at most")
     lesson = notebook.name[:2]
     if lesson == "07":
         before = _picture(explorers[0])

@@ -65,7 +65,8 @@ def test_a_clip_is_drawn_with_its_words(clips: pd.DataFrame) -> None:
     shown = widgets.draw_clip(clips, emotion=5, intensity=1, actor=2)
     assert "Actor 2 (female), angry, normal" in shown.caption
     assert "Kids are talking by the door" in shown.caption
-    assert len(shown.sound) == pytest.approx(3.2 * shown.rate, rel=0.01)
+    assert shown.encoded.seconds == pytest.approx(3.2, rel=0.01)
+    assert "Made from: practice corpus" in shown.picture.alt
 
 
 def test_a_clip_that_does_not_exist_is_said(clips: pd.DataFrame) -> None:
@@ -106,6 +107,7 @@ def test_empty_mel_bands_are_told_in_the_picture_and_not_by_a_warning(
 def test_the_pair_scrubber_shows_a_bad_setting_in_red(clips: pd.DataFrame) -> None:
     scrubber = widgets.pair_scrubber(Path(clips["picture"].iloc[0]), "practice corpus")
     assert "6 frame pairs of 64 by 128" in scrubber.shown.value
+    assert "<video controls" in scrubber.shown.value
     scrubber.controls["window"].value = 0.3
     scrubber.controls["offset"].value = 0.5
     assert "offset" in scrubber.shown.value
@@ -137,6 +139,22 @@ def test_muting_leaves_the_image_head_as_it_was(
     assert said("audio") != heard["audio"]
 
 
+def test_what_the_probe_takes_away_is_taken_from_the_film_too(
+    samples: loaders.Samples, clips: pd.DataFrame
+) -> None:
+    network = networks.seeded(networks.FusionNetwork, seed=0)
+    name = clips["clip"].iloc[0]
+    probe = widgets.fusion_probe(
+        network, samples, [0, 5], lambda _: widgets.draw_named(clips, name)
+    )
+    assert "<video controls preload" in probe.shown.value
+    assert "joint says" in probe.shown.value
+    probe.controls["mute"].value = True
+    assert "<video controls muted" in probe.shown.value
+    probe.controls["blank"].value = True
+    assert "object-position" in probe.shown.value
+
+
 def test_the_weight_slider_shows_the_run_of_its_weight() -> None:
     def run(accuracy: float) -> pd.DataFrame:
         return pd.DataFrame(
@@ -166,8 +184,10 @@ def test_the_confusion_browser_plays_a_clip_of_its_cell(
     browser.controls["number"].value = 1
     browser.controls["true"].value = browser.controls["predicted"].value = 5
     assert "Predicted: angry (probability 1.00). Clip 1 of 8" in browser.shown.value
+    assert "<video controls" in browser.shown.value
     browser.controls["predicted"].value = 3
     assert "no angry clip was taken for happy" in browser.shown.value
+    assert "<video" not in browser.shown.value
 
 
 def test_the_interval_is_wider_over_actors_and_of_fewer(built: features.FeatureStore) -> None:

@@ -1,0 +1,387 @@
+"""A clip as a film in the page: seen, heard, and under it a cursor on its sound.
+
+A film is one piece of HTML that carries its own bytes: H.264 and AAC, which browsers play. So a
+widget, a cell's output, an executed page without a kernel and Colab show the same; `film.js` moves
+the cursor in all of them. Runs on ipywidgets 7.7 and 8.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from pathlib import Path
+
+import anywidget
+import av
+import cv2
+import numpy as np
+import scipy.fft
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.lib.stride_tricks import sliding_window_view
+
+from avlib.corpus import recording
+from avlib.evaluation import plots
+from avlib.evaluation.plots import Picture
+from avlib.features import audio, video
+
+LARGEST = 400_000  # bytes of a film in a page
+WIDEST = 480  # pixels: the longer side of a film that is written again
+RATE = 48_000  # Hz, of the sound of a film that is written again
+BANDS, TOP = 64, 8_000  # mel bands of the spectrogram, and Hz where they end
+DEPTH = 60  # dB under the loudest that the spectrogram shows
+LEFT, RIGHT = 0.1, 0.985  # shares of the chart's width at which the film begins and ends
+_HEAD, _FOOT = 0.9, 0.17  # shares of its height, from below
+_COLUMNS = 1600  # of the waveform
+_AT = "position: absolute; pointer-events: none"
+_BAR = (  # a frame pair; its colour leaves the spectrogram as it is
+    "box-sizing: border-box; border: 0 solid #E69F00; border-width: 0 1px 0 2px; "
+    "border-right-style: dashed; "
+    "background: linear-gradient(rgba(230, 159, 0, 0.25) 50%, transparent 50%)"
+)
+_UNSEEN = "; object-fit: none; object-position: -9999px; background: #767676"  # its controls stay
+_LINE = '<div style="height: 40px; background: #f0f0f0; border: 1px solid #767676"></div>'
+_TICKS = 90_000  # of a second; 29.97, 25 and 30 frames a second are all exact in it
+_COARSER = (26, 32, 38)  # libx264's crf, until a film is small enough
+_SCRIPT = Path(__file__).with_name("film.js").read_text("utf-8")
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A film as a browser plays it; its time 0 is that of the first frame."""
+
+    mp4: bytes
+    poster: bytes  # the first frame, JPEG
+    seconds: float
+    size: tuple[int, int]  # width and height in pixels
+    rewritten: bool  # or the recording's own bytes
+
+
+@dataclass(frozen=True)
+class Film:
+    """A film, and under it the chart of its sound with a cursor and the times of frame pairs."""
+
+    picture: Picture | None  # the chart: time goes from `LEFT` to `RIGHT`; None of a silent film
+    encoded: Encoded
+    caption: str  # what is seen and heard, in words
+    corpus: str  # that it was made from
+    subtitles: str  # WebVTT; empty where nobody speaks
+    times: np.ndarray  # (pairs, 2): seconds of the two frames of each pair
+    below: str = ""  # HTML
+    muted: bool = False
+    blank: bool = False  # nothing is seen of the picture
+
+    def html(self) -> str:
+        """The film, its chart, and what is below; `script` moves the cursor."""
+        about = f"{self.caption}. Made from: {self.corpus}."
+        said, (width, height) = html.escape(about, quote=True), self.encoded.size
+        track = (
+            '<track kind="captions" srclang="en" label="What is said" '
+            f'src="{_uri("text/vtt", self.subtitles.encode())}">'
+        )
+        return (
+            '<figure class="avlib-film" data-lm-suppress-shortcuts="true" '
+            f'data-seconds="{self.encoded.seconds:.4f}" data-left="{LEFT}" data-right="{RIGHT}" '
+            'style="margin: 0.5em 0; max-width: 864px">'
+            f'<video controls {"muted " if self.muted else ""}preload="auto" playsinline '
+            f'tabindex="0" aria-label="Film: {said}" '
+            f'poster="{_uri("image/jpeg", self.encoded.poster)}" width="{width}" height="{height}" '
+            f'style="display: block; width: {WIDEST * min(1, width / height):.0f}px; '
+            f'max-width: 100%; height: auto{_UNSEEN if self.blank else ""}" '
+            f'src="{_uri("video/mp4", self.encoded.mp4)}">{track if self.subtitles else ""}</video>'
+            '<p data-of="problem" role="alert" style="color: #b00020" hidden></p>'
+            f"<figcaption>{html.escape(self.caption)}. "
+            '<span data-of="time">0.00</span> s. <small>On the film: space plays, comma and full '
+            "stop go back and on by 0.1 s. A click below the film goes to that time. Orange: the "
+            f"{len(self.times)} frame pairs, the second frame at the dashed line.</small>"
+            f"</figcaption>{self._timeline()}</figure>{self.below}"
+        )
+
+    def _timeline(self) -> str:
+        """The chart, or an empty line, with the frame pairs and the cursor over it."""
+        pairs = ", ".join(f"{first:.2f} and {second:.2f}" for first, second in self.times)
+        words = f"{len(self.times)} frame pairs, at {pairs} s."
+        drawn, top, bottom = _LINE, 0, 0
+        if self.picture is not None:
+            drawn, top, bottom = self.picture.html(), 1 - _HEAD, _FOOT
+        inside = f"{_AT}; top: {100 * top:.0f}%; bottom: {100 * bottom:.0f}%"
+        bars = "".join(
+            f'<i aria-hidden="true" style="{inside}; {_BAR}; left: {self._percent(first):.3f}%; '
+            f'width: {self._percent(second) - self._percent(first):.3f}%"></i>'
+            for first, second in self.times
+        )
+        return (
+            f'<div data-of="chart" role="group" aria-label="{words}" style="position: relative; '
+            f'line-height: 0; cursor: pointer">{drawn}{bars}'
+            f'<i data-of="cursor" aria-hidden="true" style="{inside}; left: {100 * LEFT:g}%; '
+            'margin-left: -1px; width: 2px; background: #D55E00; outline: 1px solid white"></i>'
+            "</div>"
+        )
+
+    def _percent(self, seconds: float) -> float:
+        """Where a time lies, in percent of the chart's width."""
+        return 100 * (LEFT + (RIGHT - LEFT) * seconds / self.encoded.seconds)
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
+        return {"text/html": self.html() + script(), "text/plain": self.caption}
+
+
+def _uri(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def script() -> str:
+    """What moves the cursors of a page without widgets; once or often, it is the same."""
+    return f"<script>{_SCRIPT}</script>"
+
+
+class _Mover(anywidget.AnyWidget):
+    """Brings the script into a page of widgets, and shows nothing."""
+
+    _esm = f"{_SCRIPT}\nexport default {{ render() {{}} }};"
+
+
+@lru_cache(maxsize=1)
+def mover() -> anywidget.AnyWidget:
+    """What a widget that shows films must have beside them: scripts inside them do not run."""
+    return _Mover()
+
+
+def show(
+    picture: str | Path,
+    sound: str | Path | None,
+    caption: str,
+    corpus: str,
+    statement: str = "",
+    times: np.ndarray | None = None,
+) -> Film:
+    """A clip as a film, with the chart of its sound.
+
+    `picture` is a film. Where it has no sound of its own, `sound` is heard with it, or nothing if
+    that is None. `statement` is what is said in it, for the captions, and `times` are those of its
+    frame pairs, ``(pairs, 2)`` in seconds; those of the paper's recipe if None. Raises
+    ``ValueError``, which names the file, if one cannot be read to its end, or if the film is too
+    long for a page.
+    """
+    if _has_sound(picture):  # what is drawn is what is heard
+        sound = picture
+    paths = [str(picture)] + ([] if sound is None else [str(sound)])
+    found = encode(*paths)
+    if times is None:
+        times = video.pair_times(video.duration(picture))
+    if sound is None:
+        return Film(None, found, caption, corpus, "", times)
+    samples, rate = recording.load(sound)
+    drawn = chart(paths[-1], _digest(paths[-1]), found.seconds, corpus)
+    return Film(drawn, found, caption, corpus, subtitles(statement, samples, rate), times)
+
+
+def _has_sound(path: str | Path) -> bool:
+    with video.opened(path) as (film, _):
+        return film.streams.best("audio") is not None
+
+
+def _digest(path: str | Path) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def encode(picture: str | Path, sound: str | Path | None = None) -> Encoded:
+    """A film and its sound as one mp4 of at most `LARGEST` bytes; what was made once is kept.
+
+    A film that browsers play, small enough and with the sound inside, stays as it is. Raises as
+    `show`.
+    """
+    paths = [str(picture)] + ([] if sound is None else [str(sound)])
+    return _encode(tuple(paths), tuple(map(_digest, paths)))
+
+
+@lru_cache(maxsize=64)
+def _encode(paths: tuple[str, ...], digests: tuple[str, ...]) -> Encoded:
+    picture, *sound = paths
+    samples = recording.load(sound[0]) if sound else None
+    first = None
+    for _, frame in _frames(picture):  # to the end: what is damaged is never shown
+        first = _small(frame) if first is None else first
+    rewritten = paths != (picture, picture) or not _plays_as_it_is(picture)
+    content = _written(picture, samples) if rewritten else Path(picture).read_bytes()
+    with av.open(io.BytesIO(content)) as film:
+        seconds = film.duration / av.time_base
+    return Encoded(content, _jpeg(first), seconds, first.shape[1::-1], rewritten)
+
+
+def _frames(path: str) -> Iterator[tuple[float, av.VideoFrame]]:
+    """All frames with their times from the first on; `ValueError` if one is damaged or missing."""
+    with video.opened(path) as (film, stream):
+        stream.codec_context.options = {"err_detect": "explode"}  # no guess at what is lost
+        begin = last = None
+        for frame in film.decode(stream):
+            if frame.time is None or frame.is_corrupt:
+                raise ValueError(f"{path}: a frame cannot be decoded; get a whole copy of the file")
+            begin = frame.time if begin is None else begin
+            last = frame.time - begin
+            yield last, frame
+        promised = float((stream.duration or 0) * stream.time_base)
+    if begin is None or last < promised - 0.2:
+        raise ValueError(
+            f"{path}: is cut short, {last or 0:.2f} of {promised:.2f} s of picture are there; "
+            "get a whole copy of the file"
+        )
+
+
+def _small(frame: av.VideoFrame) -> np.ndarray:
+    """A frame upright, in even numbers of pixels of which the longer side has at most `WIDEST`."""
+    shrunk = min(1.0, WIDEST / max(frame.width, frame.height))
+    width, height = (max(2, round(side * shrunk / 2) * 2) for side in (frame.width, frame.height))
+    drawn = frame.reformat(width, height, format="rgb24").to_ndarray()
+    return np.ascontiguousarray(np.rot90(drawn, round(frame.rotation / 90) % 4))
+
+
+def _jpeg(frame: np.ndarray) -> bytes:
+    quality = [cv2.IMWRITE_JPEG_QUALITY, 80]
+    return cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), quality)[1].tobytes()
+
+
+def _plays_as_it_is(path: str) -> bool:
+    if Path(path).suffix.lower() != ".mp4" or Path(path).stat().st_size > LARGEST:
+        return False
+    with video.opened(path) as (film, picture):
+        sound = film.streams.best("audio")
+        kinds = [each.codec_context.name for each in (picture, sound)]
+        return (
+            kinds == ["h264", "aac"]
+            and picture.codec_context.pix_fmt == "yuv420p"
+            and max(picture.width, picture.height) <= WIDEST
+            and not picture.start_time
+            and abs(recording.starts_late(film)) < 0.01
+        )
+
+
+def _written(path: str, samples: tuple[np.ndarray, int] | None) -> bytes:
+    for crf in _COARSER:
+        content = _write(path, samples, crf)
+        if len(content) <= LARGEST:
+            return content
+    raise ValueError(
+        f"{path}: its film has {len(content) / 1000:.0f} kB even when it is small and coarse, and "
+        f"a page takes {LARGEST // 1000} kB; cut it shorter"
+    )
+
+
+def _write(path: str, samples: tuple[np.ndarray, int] | None, crf: int) -> bytes:
+    held, shown = io.BytesIO(), None
+    with _writing(path), av.open(held, "w", format="mp4") as out:
+        if samples is not None:
+            voice = out.add_stream("aac", rate=RATE, layout="mono", bit_rate=64_000)
+        for time, frame in _frames(path):
+            drawn = _small(frame)
+            if shown is None:
+                shown = out.add_stream("libx264", rate=30, pix_fmt="yuv420p")
+                shown.height, shown.width = drawn.shape[:2]
+                # A whole frame each half second, to jump to; none is built of later ones, so that
+                # the first is at 0 for every player.
+                shown.options = {"crf": str(crf), "preset": "veryfast", "g": "15", "bf": "0"}
+                shown.codec_context.time_base = Fraction(1, _TICKS)
+            made = av.VideoFrame.from_ndarray(drawn, format="rgb24")
+            made.pts, made.time_base = round(time * _TICKS), Fraction(1, _TICKS)
+            out.mux(shown.encode(made))
+        out.mux(shown.encode())
+        if samples is not None:
+            heard = np.clip(audio.resample(*samples, RATE), -1, 1)
+            block = av.AudioFrame.from_ndarray(heard[None], format="fltp", layout="mono")
+            block.sample_rate, block.pts, block.time_base = RATE, 0, Fraction(1, RATE)
+            out.mux(voice.encode(block))
+            out.mux(voice.encode())
+    return held.getvalue()
+
+
+@contextmanager
+def _writing(path: str) -> Iterator[None]:
+    try:
+        yield
+    except av.FFmpegError as error:
+        raise ValueError(f"{path}: cannot be written for a page ({error.strerror})") from error
+
+
+@lru_cache(maxsize=64)
+def chart(path: str, digest: str, seconds: float, corpus: str) -> Picture:
+    """Waveform and log-mel spectrogram of a recording over a film's time, kept for next time.
+
+    Time 0 lies at `LEFT` and the end, at `seconds`, at `RIGHT` of the picture's width. `digest` is
+    that of the file's bytes.
+    """
+    sound, rate = recording.load(path)
+    figure = Figure(figsize=(9, 3.1), dpi=96, layout="none")
+    above, below = figure.subplots(2, 1)
+    figure.subplots_adjust(LEFT, _FOOT, RIGHT, _HEAD, 0, 0.08)
+    loudest = np.abs(sound).max()
+    for axes, each in ((above, sound), (below, None)):
+        if each is not None:
+            _waveform(axes, each, rate)
+        else:
+            _spectrogram(axes, sound, rate)
+        axes.set(xlim=(0, seconds))
+    above.set_title(f"loudest value {loudest:.2f}", fontsize=10)
+    above.tick_params(labelbottom=False)
+    below.set(xlabel="time (s)")
+    words = (
+        f"Over {seconds:.1f} s, the waveform, loudest value {loudest:.2f}, and the mel "
+        f"spectrogram, {BANDS} bands up to {TOP // 1000} kHz; a cursor shows where the film is."
+    )
+    return Picture.of(figure, words, corpus, tight=False)
+
+
+def _waveform(axes: Axes, sound: np.ndarray, rate: int) -> None:
+    """The highest and the lowest sample of each of a picture's columns."""
+    columns = np.array_split(sound, min(len(sound), _COLUMNS))
+    low, high = [each.min() for each in columns], [each.max() for each in columns]
+    time = np.linspace(0, len(sound) / rate, len(columns))
+    axes.fill_between(time, low, high, color=plots.OKABE_ITO[0], linewidth=0.5)
+    axes.set(ylabel="amplitude")
+
+
+def _spectrogram(axes: Axes, sound: np.ndarray, rate: int) -> None:
+    decibel = log_mel(sound, rate)
+    area = (0, len(sound) / rate, 0, BANDS)
+    style = {"vmin": decibel.max() - DEPTH, "cmap": "cividis", "interpolation": "none"}
+    axes.imshow(decibel, origin="lower", aspect="auto", extent=area, **style)
+    axes.set(ylabel="mel band")
+
+
+def log_mel(sound: np.ndarray, rate: int) -> np.ndarray:
+    """A log-mel spectrogram to look at, ``(BANDS, frames)`` dB, a frame each 10 ms.
+
+    `audio.spectrogram` is what networks get; it takes a second for librosa, and a reader would wait
+    for the first film.
+    """
+    hop, window = rate // 100, 1 << (rate // 40 - 1).bit_length()
+    padded = np.pad(sound.astype(np.float32), window // 2)
+    pieces = sliding_window_view(padded, window)[::hop] * np.hanning(window).astype(np.float32)
+    power = np.abs(scipy.fft.rfft(pieces, axis=1)) ** 2
+    return 10 * np.log10(_triangles(rate, window) @ power.T + 1e-10)
+
+
+@lru_cache(maxsize=8)
+def _triangles(rate: int, window: int) -> np.ndarray:
+    """What frequencies are weighed by, ``(BANDS, 1 + window / 2)`` float32."""
+    hertz = np.fft.rfftfreq(window, 1 / rate)
+    highest = 2595 * np.log10(1 + min(TOP, rate / 2) / 700)
+    edges = 700 * (10 ** (np.linspace(0, highest, BANDS + 2) / 2595) - 1)
+    weights = [np.interp(hertz, edges[band : band + 3], [0, 1, 0]) for band in range(BANDS)]
+    return np.array(weights, np.float32)
+
+
+def subtitles(statement: str, sound: np.ndarray, rate: int) -> str:
+    """WebVTT that shows the statement for as long as it is spoken; empty if nothing is."""
+    loud = np.abs(sound)
+    speaking = np.flatnonzero(loud > 0.05 * loud.max(initial=0))
+    if not statement or not len(speaking):
+        return ""
+    start, end = (f"00:{at / rate // 60:02.0f}:{at / rate % 60:06.3f}" for at in speaking[[0, -1]])
+    return f"WEBVTT\n\n{start} --> {end}\n{statement}\n"
