@@ -31,8 +31,6 @@ html_title = project
 html_static_path = ["_static"]
 html_css_files = ["lessons.css"]
 html_copy_source = False
-html_show_copyright = html_show_sphinx = False
-html_last_updated_fmt = None
 html_use_index = False
 html_theme_options = {
     "repository_url": _REPOSITORY,
@@ -42,6 +40,8 @@ html_theme_options = {
     "use_download_button": False,
     "launch_buttons": {"colab_url": "https://colab.research.google.com"},
     "show_toc_level": 2,
+    "footer_content_items": ["extra-footer"],
+    "extra_footer": "Lesson text: CC BY 4.0, the avlib authors. Code: MIT licence.",
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }

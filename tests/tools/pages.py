@@ -1,7 +1,7 @@
 """The lessons as a book that needs no kernel and no network, and the small picture of each.
 
-`python tests/tools/pages.py OUT` runs the lessons, writes the book, and says what is wrong. A lesson
-whose code and avlib are as they were is not run again. It needs site/requirements.txt. With
+`python tests/tools/pages.py OUT` runs the lessons, writes the book, and says what is wrong. A
+lesson whose code and avlib are as they were is not run again. It needs site/requirements.txt. With
 `--stamp` it writes the seconds measured into the lessons' cards, and the small pictures.
 `python tests/tools/look.py OUT` then reads the book in a browser.
 """
@@ -12,6 +12,7 @@ import argparse
 import base64
 import hashlib
 import html
+import json
 import os
 import re
 import shutil
@@ -33,6 +34,11 @@ from avlib.corpus import ravdess
 
 ROOT = Path(__file__).parents[2]
 HEAVIEST = 2_000_000  # bytes of a page without its pictures and sounds
+_ABOUT = """
+These pages show each lesson as it ran, on the practice corpus, with its sounds and the first
+picture of each widget. To move the widgets and to do the exercises, open a lesson on Colab with the
+rocket above it, or run it on your own machine. The [glossary](glossary.md) has every new word.
+"""
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _MEDIA = re.compile(r"data:(?:image|audio|video)/(png|jpeg|wav|mp4);base64,([A-Za-z0-9+/=]+)")
 _BADGE = re.compile(r"\s*\[!\[Open in Colab\].*")
@@ -104,23 +110,20 @@ def write_sources(lessons: dict[Path, Path | None], place: Path, media: Path) ->
     folder = next(iter(lessons)).parent
     index = (folder / "README.md").read_text(encoding="utf-8")
     shutil.copytree(folder / "images", place / "images")
+    table = index[: index.rindex("|\n") + 2]  # what follows is about commands
     pages = "\n".join([*(notebook.stem for notebook in lessons), "glossary"])
     contents = f"```{{toctree}}\n:hidden:\n\n{pages}\n```\n"
-    (place / "index.md").write_text(f"{index}\n{contents}", encoding="utf-8")
+    (place / "index.md").write_text(f"{table}{_ABOUT}\n{contents}", encoding="utf-8")
     (place / "glossary.md").write_text(glossary(list(lessons)), encoding="utf-8")
 
 
 def _to_page(output: nbformat.NotebookNode, media: Path) -> nbformat.NotebookNode:
-    """An output for readers elsewhere: no kernel moves its widget, and folders here are not there."""
-    if "text" in output:
-        output.text = output.text.replace(str(course.data_folder()), "data")
-    # A page has no kernel to move a widget with; its default picture stays.
+    """An output for readers elsewhere, who have neither a kernel nor this machine's folders."""
     data = output.get("data", {})
-    if data.pop(_WIDGET, None) and "text/html" not in data:
+    if data.pop(_WIDGET, None) and "text/html" not in data:  # of a widget its picture stays
         data.clear()
-    if "text/html" in data:
-        data["text/html"] = _MEDIA.sub(lambda found: _beside(found, media), data["text/html"])
-    return output
+    said = json.dumps(output).replace(str(course.data_folder()), "data")
+    return nbformat.from_dict(json.loads(_MEDIA.sub(lambda found: _beside(found, media), said)))
 
 
 def _beside(found: re.Match, media: Path) -> str:
@@ -144,7 +147,7 @@ class Term:
 
 
 _TERM = re.compile(r"[\w-]{2,}( [\w-]+){0,3}")  # no full stop, no colon: no advice, no label
-_POINTS_BACK = re.compile(r"(This|That|These|It|They|Its|So|To avoid) ")
+_POINTS_BACK = re.compile(r"(This|That|These|It|They|Its|So|What) ")
 
 
 def terms(notebook: Path) -> Iterator[Term]:
@@ -172,11 +175,12 @@ def terms(notebook: Path) -> Iterator[Term]:
 
 
 def _sentence(text: str, word: str) -> str:
-    """The sentence that a word in bold stands in; and the one before, if it points back at that."""
-    sentences = re.split(r"(?<=[.?!)])\s+(?=[^a-z])", text)
+    """The sentence that a word in bold stands in; with its neighbours, where one points back."""
+    sentences = re.split(r"(?<=[.?!)])(?<!al\.)\s+(?=[^a-z])", text)
     at = next(i for i, sentence in enumerate(sentences) if f"**{word}**" in sentence)
     first = at - 1 if at and _POINTS_BACK.match(sentences[at]) else at
-    return " ".join(" ".join(sentences[first : at + 1]).split())
+    last = at + 1 if re.match("(Each|It|They) ", "".join(sentences[at + 1 : at + 2])) else at
+    return " ".join(" ".join(sentences[first : last + 1]).split())
 
 
 def glossary(lessons: list[Path]) -> str:
