@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from itertools import product
 from pathlib import Path
 
 WIDTHS = (1280, 390)  # CSS pixels
@@ -18,22 +19,16 @@ SCHEMES = ("light", "dark")
 GRAVE = ("serious", "critical")
 
 
-def faults(
-    browser: object, page: Path, width: int, scheme: str, picture: Path | None = None
-) -> list[str]:
-    """What is wrong with a page, as one reader meets it.
+def faults(browser: object, page: Path, pictures: Path | None = None) -> list[str]:
+    """What is wrong with a page, whoever reads it.
 
     Parameters
     ----------
     browser : playwright's Browser
     page : Path
         An HTML file.
-    width : int
-        Of the window, in CSS pixels.
-    scheme : str
-        ``light`` or ``dark``.
-    picture : Path, optional
-        File for a picture of the whole page.
+    pictures : Path, optional
+        Folder for pictures of the whole page, one for each width and scheme.
 
     Returns
     -------
@@ -41,33 +36,39 @@ def faults(
     """
     from axe_playwright_python.sync_playwright import Axe
 
-    found: list[str] = []
+    found: dict[str, None] = {}  # in order, each once
 
     def refuse(route: object) -> None:
-        found.append(f"asks the network for {route.request.url}")
+        found[f"{page.name}: asks the network for {route.request.url}"] = None
         route.abort()
 
-    reader = browser.new_context(
-        viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce"
-    )
+    reader = browser.new_context(reduced_motion="reduce")
+    reader.set_default_timeout(600_000)  # a busy machine is no fault of the page
     reader.route(lambda address: not address.startswith(("file:", "data:", "blob:")), refuse)
     shown = reader.new_page()
-    shown.on("pageerror", lambda error: found.append(f"a script fails: {error}"))
-    shown.goto(page.absolute().as_uri())
-    wide = shown.evaluate("document.scrollingElement.scrollWidth")
-    if wide > width:
-        found.append(f"is {wide} pixels wide")
-    for broken in Axe().run(shown).response["violations"]:
-        if broken["impact"] in GRAVE or broken["id"] == "heading-order":
-            where = "; ".join(str(node["target"][0]) for node in broken["nodes"][:3])
-            found.append(
-                f"{broken['impact']}, {broken['id']}, {len(broken['nodes'])} times: {where}"
-            )
-    if picture is not None:
-        picture.parent.mkdir(parents=True, exist_ok=True)
-        shown.screenshot(path=picture, full_page=True)
+    shown.on(
+        "pageerror",
+        lambda error: found.setdefault(f"{page.name}: a script fails: {error}"),
+    )
+    for width, scheme in product(WIDTHS, SCHEMES):
+        shown.set_viewport_size({"width": width, "height": 900})
+        shown.emulate_media(color_scheme=scheme)
+        shown.goto(page.absolute().as_uri())
+        wrong = []
+        wide = shown.evaluate("document.scrollingElement.scrollWidth")
+        if wide > width:
+            wrong.append(f"is {wide} pixels wide")
+        rules = None if scheme == SCHEMES[0] else {"runOnly": ["color-contrast"]}
+        for broken in Axe().run(shown, options=rules).response["violations"]:
+            if broken["impact"] in GRAVE or broken["id"] == "heading-order":
+                times = len(broken["nodes"])
+                where = "; ".join(str(node["target"][0]) for node in broken["nodes"][:3])
+                wrong.append(f"{broken['impact']}, {broken['id']}, {times} times: {where}")
+        found |= dict.fromkeys(f"{page.name} ({width}, {scheme}): {each}" for each in wrong)
+        if pictures is not None:
+            shown.screenshot(path=pictures / f"{page.stem}-{width}-{scheme}.png", full_page=True)
     reader.close()
-    return [f"{page.name} ({width}, {scheme}): {each}" for each in found]
+    return list(found)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -87,12 +88,7 @@ def main(arguments: list[str] | None = None) -> int:
     ]
     with chromium() as browser:
         for page in pages:
-            for width in WIDTHS:
-                for scheme in SCHEMES:
-                    picture = options.pictures and (
-                        options.pictures / f"{page.stem}-{width}-{scheme}.png"
-                    )
-                    wrong += faults(browser, page, width, scheme, picture)
+            wrong += faults(browser, page, options.pictures)
     seconds = time.monotonic() - began
     print(*wrong, f"{len(pages)} pages, {len(wrong)} faults, {seconds:.0f} s", sep="\n")
     return int(bool(wrong))

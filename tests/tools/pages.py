@@ -176,7 +176,7 @@ def terms(notebook: Path) -> Iterator[Term]:
 
 def _sentence(text: str, word: str) -> str:
     """The sentence that a word in bold stands in; with its neighbours, where one points back."""
-    sentences = re.split(r"(?<=[.?!)])(?<!al\.)\s+(?=[^a-z])", text)
+    sentences = re.split(r"(?:(?<=[.?!])|(?<=[.?!]\)))(?<!al\.)\s+(?=[^a-z])", text)
     at = next(i for i, sentence in enumerate(sentences) if f"**{word}**" in sentence)
     first = at - 1 if at and _POINTS_BACK.match(sentences[at]) else at
     last = at + 1 if re.match("(Each|It|They) ", "".join(sentences[at + 1 : at + 2])) else at
@@ -202,7 +202,7 @@ def glossary(lessons: list[Path]) -> str:
 
 def _link(term: Term) -> str:
     place = f"#{term.section.replace(' ', '-')}" if term.section else ""
-    title = f"{term.lesson}: {term.section}" if term.section else term.lesson
+    title = f"{term.lesson} › {term.section}" if term.section else term.lesson
     return f"[{title}](<{term.page}{place}>)"
 
 
@@ -295,8 +295,8 @@ def cover(notebook: Path, width: int = 360) -> bytes:
     Raises
     ------
     ValueError
-        If there is none, or it does not say that it was made from the practice corpus: pictures
-        of real recordings are not ours to spread.
+        If there is none, or it does not say that it is a drawing, or was made from the practice
+        corpus: pictures of real recordings are not ours to spread.
     """
     lesson = nbformat.read(notebook, as_version=4)
     shown = "".join(
@@ -309,7 +309,7 @@ def cover(notebook: Path, width: int = 360) -> bytes:
     if not pictures:
         raise ValueError(f"{notebook}: no picture comes from a cell tagged “cover”")
     alt, encoded = pictures[-1]
-    if not html.unescape(alt).endswith("Made from: practice corpus."):
+    if not re.match(r"A drawing of|.*Made from: practice corpus\.$", html.unescape(alt), re.S):
         raise ValueError(
             f"{notebook}: its picture was not made from the practice corpus, and must not be kept; "
             "set AVLIB_DATA to a folder without real recordings"

@@ -83,7 +83,7 @@ def test_the_glossary_has_the_terms_with_their_sentences(sources: Path) -> None:
     found = (sources / "glossary.md").read_text()
     assert found.count("**") == 2  # one word
     said = "slice\n  A thing is cut (Who et al. 2001). That is a **slice**. Each is thin.\n"
-    link = "  [02 · Two: A part, shown](<02-two.ipynb#A-part,-shown>)\n"
+    link = "  [02 · Two › A part, shown](<02-two.ipynb#A-part,-shown>)\n"
     assert f"{said}\n{link}" in found
 
 
@@ -156,8 +156,9 @@ def test_faults_are_named(page: Callable[[str], list[str]], content: str, fault:
     assert re.search(rf"^02\.html: .*{re.escape(fault)}", found)
 
 
-def test_a_cover_is_small(tmp_path: Path) -> None:
-    jpeg = pages.cover(executed(tmp_path / "executed"))
+@pytest.mark.parametrize("alt", ["Grey.\nMade from: practice corpus.", "A drawing of a network."])
+def test_a_cover_is_small(tmp_path: Path, alt: str) -> None:
+    jpeg = pages.cover(executed(tmp_path / "executed", alt))
     assert cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR).shape == (120, 360, 3)
     assert len(jpeg) < 60_000
 
