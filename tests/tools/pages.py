@@ -105,7 +105,7 @@ def write_sources(lessons: dict[Path, Path | None], place: Path, media: Path) ->
         if executed is not None:
             outputs = [cell.outputs for cell in nbformat.read(executed, 4).cells if _is_code(cell)]
         for cell, shown in zip(filter(_is_code, lesson.cells), outputs, strict=False):
-            cell.outputs = [_to_page(output, media) for output in shown]
+            cell.outputs = [_to_page(output, media) for output in shown if not _is_bar(output)]
         nbformat.write(lesson, place / notebook.name)
     folder = next(iter(lessons)).parent
     index = (folder / "README.md").read_text(encoding="utf-8")
@@ -117,11 +117,14 @@ def write_sources(lessons: dict[Path, Path | None], place: Path, media: Path) ->
     (place / "glossary.md").write_text(glossary(list(lessons)), encoding="utf-8")
 
 
+def _is_bar(output: nbformat.NotebookNode) -> bool:
+    """Whether an output is a widget without a picture: a bar that showed how far a run had come."""
+    return _WIDGET in output.get("data", {}) and "text/html" not in output.data
+
+
 def _to_page(output: nbformat.NotebookNode, media: Path) -> nbformat.NotebookNode:
     """An output for readers elsewhere, who have neither a kernel nor this machine's folders."""
-    data = output.get("data", {})
-    if data.pop(_WIDGET, None) and "text/html" not in data:  # of a widget its picture stays
-        data.clear()
+    output.get("data", {}).pop(_WIDGET, None)  # its picture stays
     said = json.dumps(output).replace(str(course.data_folder()), "data")
     return nbformat.from_dict(json.loads(_MEDIA.sub(lambda found: _beside(found, media), said)))
 
@@ -309,7 +312,7 @@ def cover(notebook: Path, width: int = 360) -> bytes:
     if not pictures:
         raise ValueError(f"{notebook}: no picture comes from a cell tagged “cover”")
     alt, encoded = pictures[-1]
-    if not re.match(r"A drawing of|.*Made from: practice corpus\.$", html.unescape(alt), re.S):
+    if not re.match(r"A drawing of|.*Made from: practice corpus\.$", html.unescape(alt)):
         raise ValueError(
             f"{notebook}: its picture was not made from the practice corpus, and must not be kept; "
             "set AVLIB_DATA to a folder without real recordings"

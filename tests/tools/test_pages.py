@@ -43,6 +43,10 @@ def executed(folder: Path, alt: str = "Grey. Made from: practice corpus.") -> Pa
         new_output(
             "display_data", {"text/html": shown, "application/vnd.jupyter.widget-view+json": widget}
         ),
+        new_output(
+            "display_data",
+            {"text/plain": "clips: 0%", "application/vnd.jupyter.widget-view+json": widget},
+        ),
     ]
     code = new_code_cell("explore()", outputs=outputs, metadata={"tags": ["cover"]})
     folder.mkdir(exist_ok=True)
@@ -156,7 +160,7 @@ def test_faults_are_named(page: Callable[[str], list[str]], content: str, fault:
     assert re.search(rf"^02\.html: .*{re.escape(fault)}", found)
 
 
-@pytest.mark.parametrize("alt", ["Grey.\nMade from: practice corpus.", "A drawing of a network."])
+@pytest.mark.parametrize("alt", ["Grey. Made from: practice corpus.", "A drawing of a network."])
 def test_a_cover_is_small(tmp_path: Path, alt: str) -> None:
     jpeg = pages.cover(executed(tmp_path / "executed", alt))
     assert cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR).shape == (120, 360, 3)
