@@ -1,7 +1,7 @@
 """The book in a browser: what a reader at a desk, or with a telephone, would stumble over.
 
-`python tests/tools/look.py OUT` opens each page that `pages.py` wrote, light and dark, wide and
-narrow, without a network, and lists what axe-core finds serious or critical, gaps between headings,
+`python tests/tools/look.py OUT` opens each page that `pages.py` wrote, wide and narrow, light and
+dark, without a network, and lists what axe-core finds serious or critical, gaps between headings,
 what needs the network, and what scrolls sideways. `--pictures DIR` keeps what it saw. It needs
 Chromium and tests/requirements.txt.
 """
@@ -11,11 +11,14 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from itertools import product
 from pathlib import Path
 
-WIDTHS = (1280, 390)  # CSS pixels
-SCHEMES = ("light", "dark")
+# Width in CSS pixels, scheme, and what axe looks at: all rules, or those that differ in the dark.
+READERS = (
+    (1280, "light", None),
+    (1280, "dark", {"runOnly": ["color-contrast"]}),
+    (390, "light", None),
+)
 GRAVE = ("serious", "critical")
 
 
@@ -28,7 +31,7 @@ def faults(browser: object, page: Path, pictures: Path | None = None) -> list[st
     page : Path
         An HTML file.
     pictures : Path, optional
-        Folder for pictures of the whole page, one for each width and scheme.
+        Folder for pictures of the whole page, one for each of the READERS.
 
     Returns
     -------
@@ -50,7 +53,7 @@ def faults(browser: object, page: Path, pictures: Path | None = None) -> list[st
         "pageerror",
         lambda error: found.setdefault(f"{page.name}: a script fails: {error}"),
     )
-    for width, scheme in product(WIDTHS, SCHEMES):
+    for width, scheme, rules in READERS:
         shown.set_viewport_size({"width": width, "height": 900})
         shown.emulate_media(color_scheme=scheme)
         shown.goto(page.absolute().as_uri())
@@ -58,7 +61,6 @@ def faults(browser: object, page: Path, pictures: Path | None = None) -> list[st
         wide = shown.evaluate("document.scrollingElement.scrollWidth")
         if wide > width:
             wrong.append(f"is {wide} pixels wide")
-        rules = None if scheme == SCHEMES[0] else {"runOnly": ["color-contrast"]}
         for broken in Axe().run(shown, options=rules).response["violations"]:
             if broken["impact"] in GRAVE or broken["id"] == "heading-order":
                 times = len(broken["nodes"])

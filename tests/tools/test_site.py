@@ -7,7 +7,7 @@ from pathlib import Path
 import look
 import pages
 import pytest
-from in_browser import NEEDS_BROWSER, chromium
+from in_browser import LONGEST_S, NEEDS_BROWSER, chromium
 
 import avlib
 from avlib import course
@@ -57,6 +57,7 @@ def test_a_lesson_shows_what_it_showed_when_it_ran(book: Path) -> None:
 
 def test_the_search_finds_a_term_without_a_network(book: Path, browser: object) -> None:
     page = browser.new_page()
+    page.set_default_timeout(1000 * LONGEST_S)
     page.goto(f"{(book / 'search.html').as_uri()}?q=aliasing")
     results = page.locator("#search-results li a")
     results.first.wait_for()
