@@ -1,7 +1,8 @@
-"""Pages hold what a reader needs, and a fault in them is found."""
+"""What the book is made of holds what a reader needs, and a fault in its pages is found."""
 
 import base64
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -10,11 +11,23 @@ import numpy as np
 import pages
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from shown import NOTEBOOKS, cells
 
+from avlib import course
 from avlib.course.widgets import player
 
 WIDE = cv2.imencode(".png", np.full((300, 900, 3), 40, np.uint8))[1].tobytes()
-INDEX = "# The lessons\n\n| [Two](02-two.ipynb) | ![a grey card](images/02.jpg) |\n|---|---|\n"
+INDEX = "# Lessons\n\n| [Two](02-two.ipynb) | ![a grey card](images/02.jpg) |\n|---|---|\n\nRun.\n"
+PROSE = """# 02 · Two
+
+[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://example.org)
+
+## A part, shown
+
+**Predict.** It is warm.
+
+A thing is cut (Who et al. 2001). That is a **slice**. Each is thin. **Time:** 3.
+"""
 
 
 def picture(alt: str) -> str:
@@ -25,68 +38,131 @@ def executed(folder: Path, alt: str = "Grey. Made from: practice corpus.") -> Pa
     """A lesson as it is after a run: prose with links, a widget, a sound."""
     shown = picture(alt) + player(np.zeros(80), 8000, "silence")
     widget = {"model_id": "7", "version_major": 2, "version_minor": 0}
-    output = new_output(
-        "display_data", {"text/html": shown, "application/vnd.jupyter.widget-view+json": widget}
-    )
-    text = "# 02 · Two\n\n## A part\n\nSee [a part](#A-part) and [this](02-two.ipynb#A-part)."
-    lesson = new_notebook(
-        cells=[
-            new_markdown_cell(text),
-            new_code_cell("explore()", outputs=[output], metadata={"tags": ["cover"]}),
-        ],
-        metadata={"widgets": {"application/vnd.jupyter.widget-state+json": {"state": {}}}},
-    )
+    outputs = [
+        new_output("stream", text=f"clips in {course.data_folder()}/practice"),
+        new_output(
+            "display_data", {"text/html": shown, "application/vnd.jupyter.widget-view+json": widget}
+        ),
+        new_output(
+            "display_data",
+            {"text/plain": "clips: 0%", "application/vnd.jupyter.widget-view+json": widget},
+        ),
+    ]
+    code = new_code_cell("explore()", outputs=outputs, metadata={"tags": ["cover"]})
     folder.mkdir(exist_ok=True)
-    nbformat.write(lesson, folder / "02-two.ipynb")
+    nbformat.write(new_notebook(cells=[new_markdown_cell(PROSE), code]), folder / "02-two.ipynb")
     return folder / "02-two.ipynb"
 
 
 @pytest.fixture
-def written(tmp_path: Path) -> Path:
-    notebook = executed(tmp_path / "executed")
-    index = tmp_path / "README.md"
-    index.write_text(INDEX)
+def sources(tmp_path: Path) -> Path:
+    notebook = executed(tmp_path)
+    (tmp_path / "README.md").write_text(INDEX)
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "02.jpg").write_bytes(pages.cover(notebook))
-    made = pages.write([notebook], index, tmp_path / "out")
-    assert [page.name for page in made] == ["index.html", "02-two.html"]
-    return tmp_path / "out"
+    (tmp_path / "place").mkdir()
+    pages.write_sources({notebook: notebook}, tmp_path / "place", tmp_path / "media")
+    return tmp_path / "place"
 
 
-def test_a_page_shows_the_default_picture_and_plays_the_sound(written: Path) -> None:
-    page = (written / "02-two.html").read_text(encoding="utf-8")
-    assert page.count('alt="Grey. Made from: practice corpus."') == 1
-    assert "data:audio/wav;base64,UklGR" in page
-    assert "widget-view+json" not in page
-    assert not re.search(r"https?://\S+\.m?js", page)  # what would move it
+def test_a_lesson_keeps_its_default_picture_and_sound_as_files_beside_it(sources: Path) -> None:
+    text, shown = nbformat.read(sources / "02-two.ipynb", 4).cells[1].outputs
+    assert text.text == "clips in data/practice"  # no folder of this machine
+    assert list(shown.data) == ["text/html"]
+    places = re.findall(r'src="(media/\w{16}\.(?:png|wav))"', shown.data["text/html"])
+    first, second = ((sources.parent / place).read_bytes() for place in places)
+    assert first == WIDE
+    assert second.startswith(b"RIFF")
 
 
-def test_links_lead_from_page_to_page(written: Path) -> None:
-    assert 'href="02-two.html"' in (written / "index.html").read_text(encoding="utf-8")
-    assert 'href="02-two.html#A-part"' in (written / "02-two.html").read_text(encoding="utf-8")
-    assert pages.faults(written) == []
+def test_the_index_leads_to_all_pages(sources: Path) -> None:
+    index = (sources / "index.md").read_text()
+    assert index.startswith(INDEX.removesuffix("\nRun.\n"))
+    assert "\n02-two\nglossary\n" in index
+    assert (sources / "images" / "02.jpg").is_file()
+    assert "badge" not in (sources / "02-two.ipynb").read_text()
+
+
+def test_the_glossary_has_the_terms_with_their_sentences(sources: Path) -> None:
+    found = (sources / "glossary.md").read_text()
+    assert found.count("**") == 2  # one word
+    said = "slice\n  A thing is cut (Who et al. 2001). That is a **slice**. Each is thin.\n"
+    link = "  [02 · Two › A part, shown](<02-two.ipynb#A-part,-shown>)\n"
+    assert f"{said}\n{link}" in found
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_what_stands_in_bold_is_a_term_or_ends_like_a_sentence(notebook: Path) -> None:
+    prose = " ".join(
+        re.sub(r"```.*?```", "", text, flags=re.S)
+        for kind, text in cells(notebook)
+        if kind == "markdown"
+    )
+    bold = set(re.findall(r"\*\*(\w[^*]*[^.:?])\*\*", prose)) - {"After this lesson you can"}
+    longer = {word for word in bold if word.count(" ") > 3}
+    assert {term.word for term in pages.terms(notebook)} == bold - longer
+
+
+def test_a_lesson_runs_again_only_for_other_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = []
+
+    def run_lesson(notebook: Path, keep: Path) -> float:
+        ran.append(notebook.read_text())
+        (keep / notebook.name).write_text(ran[-1])
+        return 3.0
+
+    monkeypatch.setattr(course, "run_lesson", run_lesson)
+    notebook, keep = executed(tmp_path / "lessons"), tmp_path / "keep"
+    first = pages.run(notebook, keep)
+    assert nbformat.read(first, 4).metadata["seconds"] == 3
+    notebook.write_text(notebook.read_text().replace("A thing is cut", "A thing is torn"))
+    assert pages.run(notebook, keep) == first
+    assert len(ran) == 1
+    notebook.write_text(notebook.read_text().replace("explore()", "exploit()"))
+    assert pages.run(notebook, keep) != first
+    assert len(ran) == 2
+    assert len(list(keep.iterdir())) == 1  # what nobody needs is not kept
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Callable[[str], list[str]]:
+    """What is wrong with a page of this content, beside one that is right."""
+
+    def faults(content: str) -> list[str]:
+        (tmp_path / "02.html").write_text(f'<h1 id="top">Two</h1><a href="#top">up</a>{content}')
+        (tmp_path / "index.html").write_text('<a href="02.html#top">on</a>')
+        return pages.faults(tmp_path)
+
+    return faults
+
+
+def test_a_good_page_has_no_faults(page: Callable[[str], list[str]]) -> None:
+    assert page('<img src="data:,AA" alt="a dot"><a href="https://example.org">a</a>') == []
 
 
 @pytest.mark.parametrize(
-    ("tag", "fault"),
+    ("content", "fault"),
     [
         ('<a href="03-three.html">on</a>', "links to 03-three.html, which is not there"),
         ('<a href="#Another-part">up</a>', "no such heading"),
         ('<a href="index.html#top">up</a>', "index.html has no such heading"),
-        ('<img src="images/02.jpg">', "1 pictures or sounds without a text"),
-        ('<img src="images/03.jpg" alt="">', "1 pictures or sounds without a text"),
-        ('<script src="https://cdn.example/a.js"></script>', "needs a script"),
+        ('<img src="index.html">', "1 pictures or sounds without a text"),
+        ('<audio src="a.wav" aria-label="a voice"></audio>', "links to a.wav, which is not there"),
+        ('<script src="https://cdn.example/a.js"></script>', "fetches https://cdn.example/a.js"),
+        ('<link href="//cdn.example/a.css">', "fetches //cdn.example/a.css"),
+        ("heavy " * 400_000, "2.4 MB of text"),
     ],
 )
-def test_faults_are_named(written: Path, tag: str, fault: str) -> None:
-    page = written / "02-two.html"
-    page.write_text(page.read_text(encoding="utf-8").replace("</body>", f"{tag}</body>"))
-    found = pages.faults(written)
-    assert any(re.search(rf"^02-two\.html: .*{re.escape(fault)}", each) for each in found), found
+def test_faults_are_named(page: Callable[[str], list[str]], content: str, fault: str) -> None:
+    (found,) = page(content)
+    assert re.search(rf"^02\.html: .*{re.escape(fault)}", found)
 
 
-def test_a_cover_is_small(tmp_path: Path) -> None:
-    jpeg = pages.cover(executed(tmp_path / "executed"))
+@pytest.mark.parametrize("alt", ["Grey. Made from: practice corpus.", "A drawing of a network."])
+def test_a_cover_is_small(tmp_path: Path, alt: str) -> None:
+    jpeg = pages.cover(executed(tmp_path / "executed", alt))
     assert cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR).shape == (120, 360, 3)
     assert len(jpeg) < 60_000
 
