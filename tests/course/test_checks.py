@@ -736,8 +736,8 @@ def test_a_judge_of_ours_that_fails_says_so(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("AVLIB_DEBUG", "1")
     with pytest.raises(ZeroDivisionError):
         checks.judge("9.9", 1)
-    with pytest.raises(KeyError, match=r"no exercise '8\.1'"):
-        checks.judge("8.1", 1)
+    with pytest.raises(KeyError, match=r"no exercise '99\.1'"):
+        checks.judge("99.1", 1)
 
 
 def test_an_answer_works_on_copies() -> None:
