@@ -117,6 +117,9 @@ def write_sources(lessons: dict[Path, Path | None], place: Path, media: Path) ->
     (place / "glossary.md").write_text(glossary(list(lessons)), encoding="utf-8")
 
 
+_LESSON = re.compile(r'(?<=href=\\")(\d\d-[\w-]+)\.ipynb.*?(?=\\")')  # in JSON
+
+
 def _is_bar(output: nbformat.NotebookNode) -> bool:
     """Whether an output is a widget without a picture: a bar that showed how far a run had come."""
     return _WIDGET in output.get("data", {}) and "text/html" not in output.data
@@ -126,6 +129,7 @@ def _to_page(output: nbformat.NotebookNode, media: Path) -> nbformat.NotebookNod
     """An output for readers elsewhere, who have neither a kernel nor this machine's folders."""
     output.get("data", {}).pop(_WIDGET, None)  # its picture stays
     said = json.dumps(output).replace(str(course.data_folder()), "data")
+    said = _LESSON.sub(r"\1.html", said)  # a page here; a heading has another name on it
     return nbformat.from_dict(json.loads(_MEDIA.sub(lambda found: _beside(found, media), said)))
 
 
