@@ -71,8 +71,8 @@ def move_by_keyboard(page: object, film: object) -> None:
             video.press(key)
             page.wait_for_function("(video) => !video.seeking", arg=video.element_handle())
         assert video.evaluate(_WHERE) == pytest.approx([expected] * 2, abs=RESTING_S), keys
-    video.press("ArrowRight")  # the browser's own key
-    page.wait_for_function("(video) => video.currentTime > 0", arg=video.element_handle())
+    video.press("ArrowRight")
+    page.wait_for_function("(video) => video.currentTime > 0.4", arg=video.element_handle())
     assert video.evaluate("(video) => video === document.activeElement")
 
 

@@ -41,13 +41,30 @@
   });
   listen("timeupdate seeking seeked loadedmetadata pause ended", place);
   listen("error", fail);
-  document.addEventListener("keydown", (event) => {
-    const step = { ",": -STEP_S, ".": STEP_S }[event.key], video = event.target;
-    if (!step || !(video instanceof HTMLVideoElement) || !of(video)) return;
+  // Before JupyterLab hears of it, whose arrow keys would lead to the next heading: a film's keys are
+  // the film's, and the same in every browser.
+  const KEYS = {
+    " ": (video) => (video.paused ? video.play() : video.pause()),
+    ",": (video) => go(video, video.currentTime - STEP_S),
+    ".": (video) => go(video, video.currentTime + STEP_S),
+    ArrowLeft: (video) => go(video, video.currentTime - 5 * STEP_S),
+    ArrowRight: (video) => go(video, video.currentTime + 5 * STEP_S),
+    Home: (video) => go(video, 0),
+    End: (video) => go(video, video.duration),
+  };
+
+  function go(video, time) {
     video.pause();
-    video.currentTime = Math.min(video.duration, Math.max(0, video.currentTime + step));
+    video.currentTime = Math.min(video.duration, Math.max(0, time));
+  }
+
+  window.addEventListener("keydown", (event) => {
+    const video = event.target, act = KEYS[event.key];
+    if (!act || !(video instanceof HTMLVideoElement) || !of(video)) return;
+    event.stopPropagation();
     event.preventDefault();
-  });
+    act(video);
+  }, true);
   document.addEventListener("click", (event) => {
     const chart = event.target.closest?.(".avlib-film [data-of=chart]");
     if (!chart) return;
