@@ -26,16 +26,16 @@ def grade(
     from avlib.course.grading import limits, marks
 
     files.refuse_to_replace(csv, marks.notebooks(folder))
-    if html is not None and html.exists() and (not html.is_dir() or any(html.iterdir())):
-        raise FileExistsError(f"{html}: is there already; name a new folder for the pages")
     if html is not None:
+        if html.exists() and (not html.is_dir() or any(html.iterdir())):
+            raise FileExistsError(f"{html}: is there already; name a new folder for the pages")
         files.refuse_to_replace(html / "student.html")
     for each in limits.unlimited():
         say(each)
     found = marks.grade(folder, tell=say)
+    files.save(csv, found.as_csv().encode(errors="replace"))
     for name, page in found.pages().items() if html is not None else ():
         files.save(html / name, page.encode(errors="replace"))
-    files.save(csv, found.as_csv().encode(errors="replace"))
     for each in found.unread:
         say(each, file=sys.stderr)
     for name in found.students:

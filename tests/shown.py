@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
+from avlib.course.grading import lessons
+
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("[0-9][0-9]-*.ipynb"))
 
 # What drives the lessons in JupyterLab as a reader would, where it is at hand.
@@ -35,21 +37,8 @@ def shown(number: str) -> SimpleNamespace:
     """The imports, constants, functions and classes that a lesson shows, without running it."""
     notebook = next(path for path in NOTEBOOKS if path.name.startswith(number))
     names: dict[str, object] = {}
-    kept = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
-    for kind, code in cells(notebook)[3:]:  # after title, card and set-up
-        if kind != "code" or "%pip" in code:
-            continue
-        for statement in ast.parse(code).body:
-            constant = (
-                isinstance(statement, ast.Assign)
-                and ast.unparse(statement.targets[0])
-                .strip("()")
-                .replace(", ", "")
-                .replace("_", "")
-                .isupper()
-            )
-            if isinstance(statement, kept) or constant:
-                exec(compile(ast.Module([statement], []), notebook.name, "exec"), names)
+    for statement in lessons.read(notebook).prepared:
+        exec(compile(statement, notebook.name, "exec"), names)
     return SimpleNamespace(**names)
 
 

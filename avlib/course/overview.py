@@ -76,17 +76,15 @@ class Progress:
         )
 
     def _sentences(self) -> tuple[str, str, str]:
-        done, all_of_them = (
-            sum(len(each) for each in found)
-            for found in zip(*((line.passed, line.headings) for line in self.lines), strict=True)
-        )
+        done = sum(len(line.passed) for line in self.lines)
+        everything = sum(len(line.headings) for line in self.lines)
         on = "There is nothing left to do."
         if self.next:
             on = f"Go on with {self.next[0].title}, exercise {self.next[1]}."
         kept = f"Kept in {passed.path()}, and sent nowhere."
         if not passed.is_kept():
             kept = "Nothing is kept here: AVLIB_NO_PROGRESS is set."
-        return f"{done} of {all_of_them} exercises passed", on, kept
+        return f"{done} of {everything} exercises passed", on, kept
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         return {"text/html": self.html(), "text/plain": str(self)}

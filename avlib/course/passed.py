@@ -15,8 +15,11 @@ _told: set[str] = set()
 
 
 def is_kept() -> bool:
-    """Whether passes are kept: not where ``AVLIB_NO_PROGRESS`` is set, as in tests and graders."""
-    return not os.environ.get("AVLIB_NO_PROGRESS")
+    """Whether passes are kept: not in tests and graders.
+
+    These set ``AVLIB_NO_PROGRESS``, or are nbgrader, which sets ``NBGRADER_EXECUTION``.
+    """
+    return not (os.environ.get("AVLIB_NO_PROGRESS") or os.environ.get("NBGRADER_EXECUTION"))
 
 
 def path() -> Path:

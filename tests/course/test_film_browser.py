@@ -137,7 +137,7 @@ def test_a_film_plays_without_a_kernel(
     lab: SimpleNamespace, browser: object, tmp_path: Path, way: str
 ) -> None:
     if way == "page":  # of the book
-        pytest.importorskip("sphinx", reason="site/requirements.txt is not installed")
+        pytest.importorskip("sphinx", reason="tests/tools/book/requirements.txt is not installed")
         (tmp_path / "images").mkdir()
         (tmp_path / "book").mkdir()
         (tmp_path / "README.md").write_text("| Films |\n|---|\n| one |\n")

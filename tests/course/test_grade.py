@@ -309,10 +309,6 @@ class TestNoAnswerMarksItself:
             assert "PermissionError" in judged(f"{HEAD}{do}\n    return 0.0")
         assert (kept / "marks.csv").read_text() == "mine"
 
-    def test_what_changes_its_arguments_is_told(self, judged: Callable) -> None:
-        cell = "def late_fusion(logits):\n    logits['audio'] += 1\n    return logits['audio']"
-        assert judged(cell, "4.3")  # a dictionary of tensors: as in the lesson itself
-
     def test_the_process_that_is_ready_is_started_again(
         self, judged: Callable, lesson_04: room.Room
     ) -> None:

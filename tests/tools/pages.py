@@ -1,8 +1,9 @@
 """The lessons as a book that needs no kernel and no network, and the small picture of each.
 
 `python tests/tools/pages.py OUT` runs the lessons, writes the book, and says what is wrong. A
-lesson whose code and avlib are as they were is not run again. It needs site/requirements.txt. With
-`--stamp` it writes the seconds measured into the lessons' cards, and the small pictures.
+lesson whose code and avlib are as they were is not run again. It needs what
+tests/tools/book/requirements.txt lists. With `--stamp` it writes the seconds measured into the
+lessons' cards, and the small pictures.
 `python tests/tools/look.py OUT` then reads the book in a browser.
 """
 
@@ -32,7 +33,7 @@ import numpy as np
 from avlib import course, files
 from avlib.corpus import ravdess
 
-ROOT = Path(__file__).parents[2]
+BOOK = Path(__file__).with_name("book")  # how Sphinx makes it
 HEAVIEST = 2_000_000  # bytes of a page without its pictures and sounds
 _ABOUT = """
 These pages show each lesson as it ran, on the practice corpus, with its sounds and the first
@@ -217,12 +218,12 @@ def build(place: Path, out: Path) -> list[str]:
     """Let Sphinx make pages; return its warnings."""
     with tempfile.TemporaryDirectory() as doctrees:
         done = subprocess.run(
-            [sys.executable, "-m", "sphinx", "-q", "-E", "-c", ROOT / "site", "-d", doctrees,
+            [sys.executable, "-m", "sphinx", "-q", "-E", "-c", BOOK, "-d", doctrees,
              place, out],
             capture_output=True, text=True, env=os.environ | {"NO_COLOR": "1"}, check=False,
         )  # fmt: skip
     if done.returncode:
-        raise RuntimeError(f"{done.stderr}\nThe book needs site/requirements.txt.")
+        raise RuntimeError(f"{done.stderr}\nThe book needs tests/tools/book/requirements.txt.")
     return [line.replace(f"{place}/", "") for line in done.stderr.splitlines() if line.strip()]
 
 

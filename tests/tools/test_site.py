@@ -20,7 +20,7 @@ pytestmark = [
         not all(
             map(importlib.util.find_spec, ("myst_nb", "sphinx_book_theme", "axe_playwright_python"))
         ),
-        reason="needs site/requirements.txt",
+        reason="needs tests/tools/book/requirements.txt",
     ),
 ]
 RUN = ("00", "01")

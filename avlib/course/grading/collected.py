@@ -79,7 +79,10 @@ class Notebook:
                 return Answer(fault=f"the cell that defines {missing[0]} does not parse: {error}")
         if missing:
             return Answer(fault=f"no cell defines {missing[0]}.")
-        return Answer(_program(self.code, exercise, lesson))
+        try:
+            return Answer(_program(self.code, exercise, lesson))
+        except RecursionError:
+            return Answer(fault="its cells need each other too deeply to be followed.")
 
 
 def read(path: Path) -> Notebook:
@@ -202,7 +205,7 @@ def _program(code: tuple[ast.Module, ...], exercise: Exercise, lesson: Lesson) -
                 cells.setdefault(at, set()).add(number)
                 waiting += [(used, at) for used in _used(each) if not hasattr(builtins, used)]
     order: list[int] = []
-    for at in list(cells):
+    for at in cells:
         _in_order(at, needs, order, set())
     body = [code[at].body[number] for at in order for number in sorted(cells.get(at, ()))]
     return ast.unparse(ast.Module(body, []))
@@ -230,8 +233,7 @@ def _in_order(at: int, needs: dict[int, set[int]], order: list[int], above: set[
         return
     for other in sorted(needs.get(at, ())):
         _in_order(other, needs, order, above | {at})
-    if at not in order:
-        order.append(at)
+    order.append(at)
 
 
 def student(path: Path, folder: Path, published: list[Lesson]) -> str:

@@ -68,7 +68,7 @@ def published() -> list[Lesson]:
 def read(path: Path) -> Lesson:
     """Read a lesson; ``ValueError`` if its exercises and its checks do not fit together."""
     stored = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    code = [ast.parse(_source(each)) for each in stored if _is_python(each)][1:]  # after set-up
+    code = [ast.parse(_source(each)) for each in stored if each["cell_type"] == "code"][1:]
     found, others = [], list(code)
     for place, (stub, check) in enumerate(pairwise(code), 1):
         if call := check_call(check):
@@ -83,10 +83,6 @@ def read(path: Path) -> Lesson:
     if asked != set(re.findall(HEADING, headings, re.M)) or not asked <= set(exercises()):
         raise ValueError(f"{path}: its exercises and their checks do not fit together")
     return Lesson(path.stem, tuple(found), tuple(others))
-
-
-def _is_python(cell: dict) -> bool:
-    return cell["cell_type"] == "code"
 
 
 def _source(cell: dict) -> str:

@@ -39,24 +39,27 @@ def unlimited() -> list[str]:
             "processes and change your files. Mark on Linux, or in a container, what you do not "
             "trust."
         ]
-    said = []
+    version, said = _landlock(), []
     if sys.platform != "linux":
         said.append("On this system memory is not limited.")
-    if os.geteuid() == 0 and sys.platform != "linux":
-        said.append("Run by root, answers may start processes and change any file.")
-    if os.geteuid() != 0 and _landlock() < 1:
+        if os.geteuid() == 0:
+            said.append("Run by root, answers may start processes and change any file.")
+    if os.geteuid() != 0 and version < 3:  # before that, files elsewhere can be shortened
         said.append(
             "Answers run in an empty folder, but as you: they may change whatever you may. Mark in "
             "a container what you do not trust."
         )
+    if version < 4:
+        said.append("Answers may open network connections.")
     return said
 
 
 def apply(limits: Limits, folder: Path) -> None:
     """Limit this process for good: from now on it runs somebody else's code in that folder.
 
-    On Linux it can change no file outside the folder. Run by root there, it becomes nobody, who
-    may read all: root's own processes no system counts.
+    On Linux it can change the content of no file outside the folder, as far as `unlimited` does
+    not say otherwise. Run by root there, it becomes nobody, who may read all: root's own processes
+    no system counts.
     """
     os.chdir(folder)
     os.environ |= dict.fromkeys(("HOME", "TMPDIR", "TEMP", "TMP"), str(folder))

@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import chain, count
 from pathlib import Path
 
 from avlib import files
@@ -64,8 +65,8 @@ class Marks:
         table.writerow(["student", *self.exercises, "total", "feedback"])
         for name, marks in self.students.items():
             each = [int(marks[n].right) if n in marks else "" for n in self.exercises]
-            hints = (f"{n}: {marks[n].hint}" for n in self.exercises if n in marks)
-            said = " | ".join(hint for hint in hints if not hint.endswith(": "))
+            hinted = (n for n in self.exercises if n in marks and marks[n].hint)
+            said = " | ".join(f"{n}: {marks[n].hint}" for n in hinted)
             # A spreadsheet would take a name like =1+1 for a formula.
             safe = f"'{name}" if name.startswith(("=", "+", "-", "@", "\t", "\r")) else name
             table.writerow([safe, *each, self.total(name), said])
@@ -74,11 +75,12 @@ class Marks:
     def pages(self) -> dict[str, str]:
         """A page for each student, by the names of the files."""
         found: dict[str, str] = {}
+        taken: set[str] = set()
         for name, marks in self.students.items():
             plain = re.sub(r"[^\w-]+", "-", name).strip("-")[:80] or "student"
-            taken = {each.lower() for each in found}
-            names = (f"{plain}{end}.html" for end in ("", *(f"-{n}" for n in range(2, 100_000))))
+            names = chain([f"{plain}.html"], (f"{plain}-{n}.html" for n in count(2)))
             file = next(each for each in names if each.lower() not in taken)
+            taken.add(file.lower())
             rows = "\n".join(
                 f"<tr><td>{number}</td><td>{'right' if mark.right else 'not yet'}</td>"
                 f"<td>{html.escape(mark.hint)}</td></tr>"
@@ -100,19 +102,19 @@ def grade(folder: Path, tell: Callable[[str], None] = lambda _: None) -> Marks:
     lesson cannot be made ready.
     """
     published = lessons.published()
-    marks, found = Marks(), _read(folder, published)
-    for student, path, notebook in found:
+    marks, handed_in = Marks(), []
+    for student, path, notebook in _read(folder, published):
         marks.students.setdefault(student, {})
         if isinstance(notebook, str):
             marks.unread.append(notebook)
-        elif not notebook.lessons(published):
-            said = "is of no lesson: it holds none of their exercises"
-            marks.unread.append(f"{path}: {said}")
+        elif of := notebook.lessons(published):
+            handed_in.append((student, notebook, of))
+        else:
+            marks.unread.append(f"{path}: is of no lesson: it holds none of their exercises")
     marks.students = dict(sorted(marks.students.items()))
-    read = [(who, each) for who, _, each in found if isinstance(each, Notebook)]
-    clips = ravdess.index(lessons_data.recordings()) if read else None
+    clips = ravdess.index(lessons_data.recordings()) if handed_in else None
     for lesson in published:
-        those = [(who, each) for who, each in read if lesson in each.lessons(published)]
+        those = [(who, each) for who, each, of in handed_in if lesson in of]
         if those:
             tell(f"{lesson.name}: {len(those)} notebooks")
             marks.exercises += [exercise.number for exercise in lesson.exercises]

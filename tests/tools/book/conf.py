@@ -10,7 +10,7 @@ from sphinx.application import Sphinx
 
 import avlib
 
-_PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))
+_PROJECT = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text("utf-8"))
 _REPOSITORY = _PROJECT["project"]["urls"]["Repository"]
 
 project = "Seeing and hearing emotion"
