@@ -65,14 +65,21 @@ def move_by_keyboard(page: object, film: object) -> None:
     video = ready(page, film)
     video.focus()
     length = video.evaluate("(video) => video.duration")
-    steps = {"Home": 0, ".": 0.1, "..": 0.3, ",": 0.2, "End": length, "Home ": 0}
+    steps = {
+        "Home": 0,
+        ".": 0.1,
+        "..": 0.3,
+        ",": 0.2,
+        "End": length,
+        "Home ": 0,
+        "ArrowRight": 0.5,
+        "ArrowLeft": 0,
+    }
     for keys, expected in steps.items():
         for key in [keys.strip()] if keys.strip().isalpha() else keys:
             video.press(key)
             page.wait_for_function("(video) => !video.seeking", arg=video.element_handle())
         assert video.evaluate(_WHERE) == pytest.approx([expected] * 2, abs=RESTING_S), keys
-    video.press("ArrowRight")
-    page.wait_for_function("(video) => video.currentTime > 0.4", arg=video.element_handle())
     assert video.evaluate("(video) => video === document.activeElement")
 
 

@@ -4,7 +4,6 @@
 (() => {
   if (window.avlibFilms) return;
   window.avlibFilms = true;
-  const STEP_S = 0.1;
   const of = (target) => target?.closest?.(".avlib-film");
   const part = (figure, name) => figure.querySelector(`[data-of=${name}]`);
 
@@ -41,35 +40,29 @@
   });
   listen("timeupdate seeking seeked loadedmetadata pause ended", place);
   listen("error", fail);
-  // Before JupyterLab hears of it, whose arrow keys would lead to the next heading: a film's keys are
-  // the film's, and the same in every browser.
-  const KEYS = {
-    " ": (video) => (video.paused ? video.play() : video.pause()),
-    ",": (video) => go(video, video.currentTime - STEP_S),
-    ".": (video) => go(video, video.currentTime + STEP_S),
-    ArrowLeft: (video) => go(video, video.currentTime - 5 * STEP_S),
-    ArrowRight: (video) => go(video, video.currentTime + 5 * STEP_S),
-    Home: (video) => go(video, 0),
-    End: (video) => go(video, video.duration),
-  };
 
   function go(video, time) {
-    video.pause();
-    video.currentTime = Math.min(video.duration, Math.max(0, time));
+    video.currentTime = Math.min(of(video).dataset.seconds, Math.max(0, time));
   }
 
+  // Before JupyterLab hears of it, whose arrow keys would lead to the next heading: a film's keys are
+  // the film's, and the same in every browser. Seconds to go; space plays and stops.
+  const STEPS = { " ": 0, ",": -0.1, ".": 0.1, ArrowLeft: -0.5, ArrowRight: 0.5, Home: -Infinity, End: Infinity };
   window.addEventListener("keydown", (event) => {
-    const video = event.target, act = KEYS[event.key];
-    if (!act || !(video instanceof HTMLVideoElement) || !of(video)) return;
+    const video = event.target, step = STEPS[event.key];
+    if (step === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
+    if (!(video instanceof HTMLVideoElement) || !of(video)) return;
     event.stopPropagation();
     event.preventDefault();
-    act(video);
+    if (!step && video.paused) return void video.play();
+    video.pause();
+    if (step) go(video, video.currentTime + step);
   }, true);
   document.addEventListener("click", (event) => {
     const chart = event.target.closest?.(".avlib-film [data-of=chart]");
     if (!chart) return;
     const { seconds, left, right } = of(chart).dataset, box = chart.getBoundingClientRect();
     const share = ((event.clientX - box.left) / box.width - left) / (right - left);
-    of(chart).querySelector("video").currentTime = Math.min(1, Math.max(0, share)) * seconds;
+    go(of(chart).querySelector("video"), share * seconds);
   });
 })();

@@ -7,12 +7,9 @@ the cursor in all of them. Runs on ipywidgets 7.7 and 8.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import html
 import io
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -39,7 +36,6 @@ BANDS, TOP = 64, 8_000  # mel bands of the spectrogram, and Hz where they end
 DEPTH = 60  # dB under the loudest that the spectrogram shows
 LEFT, RIGHT = 0.1, 0.985  # shares of the chart's width at which the film begins and ends
 _HEAD, _FOOT = 0.9, 0.17  # shares of its height, from below
-_COLUMNS = 1600  # of the waveform
 _AT = "position: absolute; pointer-events: none"
 _BAR = (  # a frame pair; its colour leaves the spectrogram as it is
     "box-sizing: border-box; border: 0 solid #E69F00; border-width: 0 1px 0 2px; "
@@ -61,7 +57,6 @@ class Encoded:
     poster: bytes  # the first frame, JPEG
     seconds: float
     size: tuple[int, int]  # width and height in pixels
-    rewritten: bool  # or the recording's own bytes
 
 
 @dataclass(frozen=True)
@@ -82,9 +77,11 @@ class Film:
         """The film, its chart, and what is below; `script` moves the cursor."""
         about = f"{self.caption}. Made from: {self.corpus}."
         said, (width, height) = html.escape(about, quote=True), self.encoded.size
+        poster = plots.uri("image/jpeg", self.encoded.poster)
+        source = plots.uri("video/mp4", self.encoded.mp4)
         track = (
             '<track kind="captions" srclang="en" label="What is said" '
-            f'src="{_uri("text/vtt", self.subtitles.encode())}">'
+            f'src="{plots.uri("text/vtt", self.subtitles.encode())}">'
         )
         return (
             '<figure class="avlib-film" data-lm-suppress-shortcuts="true" '
@@ -92,14 +89,15 @@ class Film:
             'style="margin: 0.5em 0; max-width: 864px">'
             f'<video controls {"muted " if self.muted else ""}preload="auto" playsinline '
             f'tabindex="0" aria-label="Film: {said}" '
-            f'poster="{_uri("image/jpeg", self.encoded.poster)}" width="{width}" height="{height}" '
+            f'poster="{poster}" width="{width}" height="{height}" '
             f'style="display: block; width: {WIDEST * min(1, width / height):.0f}px; '
             f'max-width: 100%; height: auto{_UNSEEN if self.blank else ""}" '
-            f'src="{_uri("video/mp4", self.encoded.mp4)}">{track if self.subtitles else ""}</video>'
+            f'src="{source}">{track if self.subtitles else ""}</video>'
             '<p data-of="problem" role="alert" style="color: #b00020" hidden></p>'
             f"<figcaption>{html.escape(self.caption)}. "
-            '<span data-of="time">0.00</span> s. <small>On the film: space plays, comma and full '
-            "stop go back and on by 0.1 s. A click below the film goes to that time. Orange: the "
+            '<span data-of="time">0.00</span> s. <small>On the film: space plays and stops, comma '
+            "and full stop go back and on by 0.1 s, the arrows by 0.5 s, Home and End to its ends. "
+            "A click on the chart goes to that time. Orange: the "
             f"{len(self.times)} frame pairs, the second frame at the dashed line.</small>"
             f"</figcaption>{self._timeline()}</figure>{self.below}"
         )
@@ -131,10 +129,6 @@ class Film:
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
         return {"text/html": self.html() + script(), "text/plain": self.caption}
-
-
-def _uri(kind: str, content: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def script() -> str:
@@ -172,15 +166,14 @@ def show(
     """
     if _has_sound(picture):  # what is drawn is what is heard
         sound = picture
-    paths = [str(picture)] + ([] if sound is None else [str(sound)])
-    found = encode(*paths)
+    found = encode(picture, sound)
     if times is None:
         times = video.pair_times(video.duration(picture))
     if sound is None:
         return Film(None, found, caption, corpus, "", times)
-    samples, rate = recording.load(sound)
-    drawn = chart(paths[-1], _digest(paths[-1]), found.seconds, corpus)
-    return Film(drawn, found, caption, corpus, subtitles(statement, samples, rate), times)
+    heard = str(sound), _state(sound)
+    drawn = chart(*heard, found.seconds, corpus)
+    return Film(drawn, found, caption, corpus, subtitles(statement, *_heard(*heard)), times)
 
 
 def _has_sound(path: str | Path) -> bool:
@@ -188,8 +181,15 @@ def _has_sound(path: str | Path) -> bool:
         return film.streams.best("audio") is not None
 
 
-def _digest(path: str | Path) -> str:
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+def _state(path: str | Path) -> str:
+    """What a file is known by, so that a changed one is read anew."""
+    found = Path(path).stat()
+    return f"{found.st_size} {found.st_mtime_ns}"
+
+
+@lru_cache(maxsize=1)
+def _heard(path: str, state: str) -> tuple[np.ndarray, int]:
+    return recording.load(path)
 
 
 def encode(picture: str | Path, sound: str | Path | None = None) -> Encoded:
@@ -199,21 +199,22 @@ def encode(picture: str | Path, sound: str | Path | None = None) -> Encoded:
     `show`.
     """
     paths = [str(picture)] + ([] if sound is None else [str(sound)])
-    return _encode(tuple(paths), tuple(map(_digest, paths)))
+    return _encode(tuple(paths), tuple(map(_state, paths)))
 
 
 @lru_cache(maxsize=64)
-def _encode(paths: tuple[str, ...], digests: tuple[str, ...]) -> Encoded:
+def _encode(paths: tuple[str, ...], states: tuple[str, ...]) -> Encoded:
     picture, *sound = paths
-    samples = recording.load(sound[0]) if sound else None
-    first = None
-    for _, frame in _frames(picture):  # to the end: what is damaged is never shown
-        first = _small(frame) if first is None else first
-    rewritten = paths != (picture, picture) or not _plays_as_it_is(picture)
-    content = _written(picture, samples) if rewritten else Path(picture).read_bytes()
+    samples = _heard(sound[0], states[1]) if sound else None
+    if paths == (picture, picture) and _plays_as_it_is(picture):
+        for _ in _frames(picture):  # to the end: what is damaged is never shown
+            pass
+        content = Path(picture).read_bytes()
+    else:
+        content = _written(picture, samples)
     with av.open(io.BytesIO(content)) as film:
-        seconds = film.duration / av.time_base
-    return Encoded(content, _jpeg(first), seconds, first.shape[1::-1], rewritten)
+        seconds, first = film.duration / av.time_base, _small(next(film.decode(video=0)))
+    return Encoded(content, _jpeg(first), seconds, first.shape[1::-1])
 
 
 def _frames(path: str) -> Iterator[tuple[float, av.VideoFrame]]:
@@ -239,8 +240,8 @@ def _small(frame: av.VideoFrame) -> np.ndarray:
     """A frame upright, in even numbers of pixels of which the longer side has at most `WIDEST`."""
     shrunk = min(1.0, WIDEST / max(frame.width, frame.height))
     width, height = (max(2, round(side * shrunk / 2) * 2) for side in (frame.width, frame.height))
-    drawn = frame.reformat(width, height, format="rgb24").to_ndarray()
-    return np.ascontiguousarray(np.rot90(drawn, round(frame.rotation / 90) % 4))
+    drawn = video.upright(frame.reformat(width, height, format="rgb24"))
+    return np.ascontiguousarray(drawn)
 
 
 def _jpeg(frame: np.ndarray) -> bytes:
@@ -265,7 +266,10 @@ def _plays_as_it_is(path: str) -> bool:
 
 def _written(path: str, samples: tuple[np.ndarray, int] | None) -> bytes:
     for crf in _COARSER:
-        content = _write(path, samples, crf)
+        try:
+            content = _write(path, samples, crf)
+        except av.FFmpegError as error:
+            raise ValueError(f"{path}: cannot be written for a page ({error.strerror})") from error
         if len(content) <= LARGEST:
             return content
     raise ValueError(
@@ -276,7 +280,7 @@ def _written(path: str, samples: tuple[np.ndarray, int] | None) -> bytes:
 
 def _write(path: str, samples: tuple[np.ndarray, int] | None, crf: int) -> bytes:
     held, shown = io.BytesIO(), None
-    with _writing(path), av.open(held, "w", format="mp4") as out:
+    with av.open(held, "w", format="mp4") as out:
         if samples is not None:
             voice = out.add_stream("aac", rate=RATE, layout="mono", bit_rate=64_000)
         for time, frame in _frames(path):
@@ -301,49 +305,28 @@ def _write(path: str, samples: tuple[np.ndarray, int] | None, crf: int) -> bytes
     return held.getvalue()
 
 
-@contextmanager
-def _writing(path: str) -> Iterator[None]:
-    try:
-        yield
-    except av.FFmpegError as error:
-        raise ValueError(f"{path}: cannot be written for a page ({error.strerror})") from error
-
-
 @lru_cache(maxsize=64)
-def chart(path: str, digest: str, seconds: float, corpus: str) -> Picture:
+def chart(path: str, state: str, seconds: float, corpus: str) -> Picture:
     """Waveform and log-mel spectrogram of a recording over a film's time, kept for next time.
 
-    Time 0 lies at `LEFT` and the end, at `seconds`, at `RIGHT` of the picture's width. `digest` is
-    that of the file's bytes.
+    Time 0 lies at `LEFT` and the end, at `seconds`, at `RIGHT` of the picture's width. `state` says
+    which file of that name it is.
     """
-    sound, rate = recording.load(path)
+    sound, rate = _heard(path, state)
     figure = Figure(figsize=(9, 3.1), dpi=96, layout="none")
-    above, below = figure.subplots(2, 1)
+    above, below = figure.subplots(2, 1, sharex=True)
     figure.subplots_adjust(LEFT, _FOOT, RIGHT, _HEAD, 0, 0.08)
     loudest = np.abs(sound).max()
-    for axes, each in ((above, sound), (below, None)):
-        if each is not None:
-            _waveform(axes, each, rate)
-        else:
-            _spectrogram(axes, sound, rate)
-        axes.set(xlim=(0, seconds))
+    plots.waveform(above, sound, rate)
+    _spectrogram(below, sound, rate)
     above.set_title(f"loudest value {loudest:.2f}", fontsize=10)
-    above.tick_params(labelbottom=False)
-    below.set(xlabel="time (s)")
+    above.set_xlabel("")
+    below.set(xlabel="time (s)", xlim=(0, seconds))
     words = (
         f"Over {seconds:.1f} s, the waveform, loudest value {loudest:.2f}, and the mel "
         f"spectrogram, {BANDS} bands up to {TOP // 1000} kHz; a cursor shows where the film is."
     )
     return Picture.of(figure, words, corpus, tight=False)
-
-
-def _waveform(axes: Axes, sound: np.ndarray, rate: int) -> None:
-    """The highest and the lowest sample of each of a picture's columns."""
-    columns = np.array_split(sound, min(len(sound), _COLUMNS))
-    low, high = [each.min() for each in columns], [each.max() for each in columns]
-    time = np.linspace(0, len(sound) / rate, len(columns))
-    axes.fill_between(time, low, high, color=plots.OKABE_ITO[0], linewidth=0.5)
-    axes.set(ylabel="amplitude")
 
 
 def _spectrogram(axes: Axes, sound: np.ndarray, rate: int) -> None:

@@ -5,7 +5,6 @@ Shells over pure functions, as in `widgets`.
 
 from __future__ import annotations
 
-import base64
 import html
 import io
 import uuid
@@ -22,6 +21,7 @@ from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, NullForma
 from matplotlib.transforms import Bbox
 
 from avlib.course.widgets import Explorer, bundle, choice
+from avlib.evaluation import plots
 from avlib.evaluation.plots import OKABE_ITO
 
 __all__ = ["COLUMNS", "COSTS", "Scatter", "cost_chooser", "draw_costs", "pareto"]
@@ -91,9 +91,7 @@ class Scatter:
 
     def still(self) -> str:
         """The drawing as an ``<img>`` with its text, which any page shows; nothing moves in it."""
-        encoded = base64.b64encode(self.svg.encode()).decode()
-        source = f'src="data:image/svg+xml;base64,{encoded}" style="max-width: 100%"'
-        return f'<img alt="{html.escape(self.alt, quote=True)}" {source}>' + self._said()
+        return plots.image("svg+xml", self.svg.encode(), self.alt) + self._said()
 
     def _said(self) -> str:
         lines = "<br>".join(map(html.escape, self.words))

@@ -5,7 +5,6 @@ Shown in notebooks/03-unimodal-cnns.ipynb; lesson 07 draws its own picture in th
 
 from __future__ import annotations
 
-import base64
 import html
 import math
 import time
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 
 from IPython.display import DisplayHandle
 
+from avlib.evaluation import plots
 from avlib.evaluation.plots import OKABE_ITO
 from avlib.learning.training import Moment
 
@@ -68,9 +68,7 @@ class Drawing:
 
     def html(self) -> str:
         """The drawing as an ``<img>`` that carries its own bytes and text."""
-        encoded = base64.b64encode(self.svg.encode()).decode()
-        source = f'src="data:image/svg+xml;base64,{encoded}" style="max-width: 100%"'
-        return f'<img alt="{html.escape(self.alt, quote=True)}" {source}>'
+        return plots.image("svg+xml", self.svg.encode(), self.alt)
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
         return {"text/html": self.html(), "text/plain": self.alt}

@@ -4,7 +4,6 @@ Each widget is a function from settings to a picture, and `Explorer` puts contro
 Without a kernel the picture of the default settings is shown. Runs on ipywidgets 7.7 and 8.
 """
 
-import base64
 import html
 import io
 import warnings
@@ -50,11 +49,11 @@ def player(sound: np.ndarray, rate: int, caption: str) -> str:
     """
     written = io.BytesIO()
     soundfile.write(written, sound, rate, format="WAV", subtype="PCM_16")
-    encoded = base64.b64encode(written.getvalue()).decode()
     said = html.escape(caption, quote=True)
     return (
         f'<figure style="margin: 0.5em 0"><audio controls aria-label="{said}" '
-        f'src="data:audio/wav;base64,{encoded}"></audio><figcaption>{said}</figcaption></figure>'
+        f'src="{plots.uri("audio/wav", written.getvalue())}"></audio>'
+        f"<figcaption>{said}</figcaption></figure>"
     )
 
 

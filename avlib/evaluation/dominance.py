@@ -21,7 +21,7 @@ from avlib.corpus.ravdess import ClipName
 from avlib.evaluation import metrics, runner
 from avlib.features import recipe, spoil
 from avlib.features.store import FeatureStore
-from avlib.learning import cures, dominance, loaders, networks, splits
+from avlib.learning import cures, dominance, loaders, networks
 from avlib.learning.dominance import MODALITIES
 from avlib.learning.loaders import Samples
 from avlib.learning.splits import Split
@@ -206,13 +206,11 @@ def run(
     """
     if unknown := [name for name in names if name not in cures.CURES]:
         raise ValueError(f"cures: {unknown[0]!r} is none; choose from {', '.join(cures.CURES)}")
-    if seeds < 1:
-        raise ValueError(f"seeds: should be 1 or more, got {seeds}")
     trials = [
         CureTrial("fusion", unit, replace(settings, seed=seed), folds, fold, name,
                   strength=strength, noise_db=NOISE_DB if isinstance(store, NoisyStore) else None)
-        for strength, seed, unit in product(strengths, range(seeds), units)
-        for fold in range(len(splits.cuts(store.rows, unit, folds, seed=0)))
+        for strength, seed, unit in product(strengths, runner.seeds(seeds), units)
+        for fold in range(runner.count(store, unit, folds))
         for name in names
     ]  # fmt: skip
     return runner.run("dominance", store, trials, **how) | {"strengths": list(strengths)}

@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 from torch import nn
 
-from avlib.evaluation import metrics
+from avlib.evaluation import metrics, runner
 from avlib.evaluation.runner import REGRESSIONS, SIDES, Trial, run
 from avlib.features.store import FeatureStore
-from avlib.learning import loaders, networks, splits, training
+from avlib.learning import loaders, networks, training
 from avlib.learning.loaders import Normalisation
 from avlib.learning.training import Training
 
@@ -78,7 +78,7 @@ def audio(
     """Train the audio network on every fold, so that each clip is tested once; as `table1`."""
     trials = [
         Trial("audio", unit, settings, folds, fold, normalisation=normalisation)
-        for fold in range(_count(store, unit, folds))
+        for fold in range(runner.count(store, unit, folds))
     ]
     return run("audio", store, trials, **how)
 
@@ -101,8 +101,8 @@ def protocols(
     trials = [
         Trial(name, unit, replace(settings.for_network(name), seed=seed), folds, fold,
               normalisation=normalisation)
-        for seed, unit in product(_seeds(seeds), units)
-        for fold in range(_count(store, unit, folds))
+        for seed, unit in product(runner.seeds(seeds), units)
+        for fold in range(runner.count(store, unit, folds))
         for name in names
     ]  # fmt: skip
     compared = [["fusion", "audio"], ["fusion", "image"], ["balanced", "audio"],
@@ -130,21 +130,11 @@ def variants(
     trials = [
         Trial("balanced", unit, replace(ours, seed=seed, **way), folds, fold, name, normalisation,
               mixed_test=name in ("mixed in the test", "mixed in both"))
-        for seed, fold in product(_seeds(seeds), range(_count(store, unit, folds)))
+        for seed, fold in product(runner.seeds(seeds), range(runner.count(store, unit, folds)))
         for name, way in ways.items()
     ]  # fmt: skip
     first, *others = (f"balanced, {name}" for name in ways)
     return run(experiment, store, trials, [[other, first] for other in others], **how)
-
-
-def _seeds(count: int) -> range:
-    if count < 1:
-        raise ValueError(f"seeds: should be 1 or more, got {count}")
-    return range(count)
-
-
-def _count(store: FeatureStore, unit: str, folds: int | str | None) -> int:
-    return len(splits.cuts(store.rows, unit, folds, seed=0))
 
 
 def table(result: dict[str, object]) -> pd.DataFrame:

@@ -194,7 +194,7 @@ def _on_one_device(
     """Runs that share a device, one after another: the pictures are there once."""
     samples, found = None, []
     for trial in tqdm(trials, "networks", unit="run", disable=not progress):
-        split = _cut(store, trial)
+        split = cut(store, trial)
         samples = samples or loaders.to_device(store, split.train)
         own = loaders.normalise_again(samples, store, split.train, trial.normalisation)
         found.append(_carry_out(trial, store, own, split, places[trial], weights_to))
@@ -205,7 +205,7 @@ def _run_one(
     store: FeatureStore, trial: Trial, place: Path | None, weights_to: Path | None
 ) -> dict[str, object]:
     with on_one_thread():
-        split = _cut(store, trial)
+        split = cut(store, trial)
         samples = loaders.to_device(store, split.train, normalisation=trial.normalisation)
         return _carry_out(trial, store, samples, split, place, weights_to)
 
@@ -221,15 +221,23 @@ def on_one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _cut(store: FeatureStore, trial: Trial) -> Split:
-    found = cut(store, trial.unit, trial.folds, trial.fold, trial.settings.seed)
-    return trial.about(store, found)
-
-
-def cut(store: FeatureStore, unit: str, folds: int | str | None, fold: int, seed: int = 0) -> Split:
-    """One of `splits.cuts`, without its warnings: they were told when the trials were made."""
+def cut(store: FeatureStore, trial: Trial) -> Split:
+    """The rows of a trial; without warnings, which were told when the trials were made."""
     with warnings.catch_warnings(action="ignore"):
-        return splits.cuts(store.rows, unit, folds, seed)[fold]
+        cuts = splits.cuts(store.rows, trial.unit, trial.folds, trial.settings.seed)
+    return trial.about(store, cuts[trial.fold])
+
+
+def seeds(number: int) -> range:
+    """The seeds of so many runs; ValueError for less than one."""
+    if number < 1:
+        raise ValueError(f"seeds: should be 1 or more, got {number}")
+    return range(number)
+
+
+def count(store: FeatureStore, unit: str, folds: int | str | None) -> int:
+    """How many of `splits.cuts` there are."""
+    return len(splits.cuts(store.rows, unit, folds, seed=0))
 
 
 def _carry_out(

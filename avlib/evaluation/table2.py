@@ -66,7 +66,7 @@ class CostedTrial(runner.Trial):
         rows = len(store.rows) / len(store.clips)
         cost = {
             "parameters": sum(weight.numel() for weight in network.parameters()),
-            "multiply_adds": round(rows * multiply_adds(network, samples)),
+            "multiply-adds": round(rows * multiply_adds(network, samples)),
             "seconds": network.seconds,
         }
         return {"cost": cost}
@@ -168,35 +168,29 @@ def run(
     clip, there are as many folds as they have.
 
     Returns what `runner.run` does; each of the ``runs`` also has its ``cost`` (``parameters``,
-    ``multiply_adds`` a clip, processor ``seconds`` of training), and where a system has several
+    ``multiply-adds`` a clip, processor ``seconds`` of training), and where a system has several
     stages, what each predicts (``stages``) and which decided (``chosen``).
     """
     names = systems.built() if names is None else names
     if unknown := [name for name in names if name not in systems.built()]:
         said = ", ".join(systems.built())
         raise ValueError(f"systems: {unknown[0]!r} cannot be run; choose from {said}")
-    if seeds < 1:
-        raise ValueError(f"seeds: should be 1 or more, got {seeds}")
     how |= {"jobs": jobs, "progress": progress}
-    given = {"weights": str(weights), "variant": _digest(weights)} if weights else {}
+    given = {"weights": str(weights.absolute()), "variant": _digest(weights)} if weights else {}
 
     def trials(kind: type[CostedTrial], names: Sequence[str]) -> list[CostedTrial]:
         return [
             kind(name, unit, replace(settings, seed=seed), _folds(unit, folds), fold,
                  **given if name in SYSTEMS and SYSTEMS[name].weights else {})
-            for seed, unit in product(range(seeds), units)
-            for fold in range(len(splits.cuts(store.rows, unit, _folds(unit, folds), seed=0)))
+            for seed, unit in product(runner.seeds(seeds), units)
+            for fold in range(runner.count(store, unit, _folds(unit, folds)))
             for name in names
         ]  # fmt: skip
 
     result = runner.run("systems", store, trials(SystemTrial, names), **how)
     paper = trials(CostedTrial, [PAPER])
     own = runner.run("systems", mfccs, paper, **how)["runs"]
-    tasks = [
-        delayed(_discriminants)(voices, trial.unit, trial.folds, trial.fold)
-        for trial in paper
-        if trial.settings.seed == 0
-    ]
+    tasks = [delayed(_discriminants)(voices, trial) for trial in paper if trial.settings.seed == 0]
     found = workers.results(tasks, jobs, "discriminants", "fold", progress, ordered=True)
     said = {
         name: table.set_index("clip")[metrics.LOG_COLUMNS].T.to_dict("list")
@@ -218,12 +212,10 @@ def _folds(unit: str, folds: int | str) -> int | str:
     return folds if unit == "actor" or isinstance(folds, int) else len(splits.PUBLISHED[folds])
 
 
-def _discriminants(
-    store: FeatureStore, unit: str, folds: int | str, fold: int
-) -> list[dict[str, object]]:
+def _discriminants(store: FeatureStore, trial: runner.Trial) -> list[dict[str, object]]:
     """Shrinkage discriminants on the voice, and on both: all is learned from that is not tested."""
     seen, clips = ladder.faces(store), store.clips
-    cut = runner.cut(store, unit, folds, fold)
+    cut = runner.cut(store, trial)
     test = np.unique(store.rows["clip_number"].iloc[cut.test])
     train = np.setdiff1d(np.arange(len(clips)), test)
     emotion, speaker = (clips[name].to_numpy()[train] for name in ("emotion", "actor"))
@@ -241,11 +233,11 @@ def _discriminants(
         products = sum(each.coefficients.size for each in linear)
         cost = {
             "parameters": products + sum(each.intercept.size for each in linear),
-            "multiply_adds": products,
+            "multiply-adds": products,
             "seconds": seconds,
         }
         found.append(
-            {"network": name, "unit": unit, "seed": 0, "fold": fold, "cost": cost,
+            {"network": name, "unit": trial.unit, "seed": 0, "fold": trial.fold, "cost": cost,
              "predictions": dict(zip(clips["clip"].iloc[test], logs.tolist(), strict=True))}
         )  # fmt: skip
     return found
@@ -258,7 +250,7 @@ def table(result: dict[str, object]) -> list[dict[str, object]]:
     differences of accuracy (``less …``). ``printed`` is what the system's paper printed, and
     ``printed on`` its protocol: not comparable with ours, nor with each other.
     """
-    rows, pooled = [], {}
+    rows = []
     for unit in dict.fromkeys(each["unit"] for each in result["runs"]):
         runs: dict[str, list[dict]] = {}
         for each in result["runs"]:
@@ -266,19 +258,15 @@ def table(result: dict[str, object]) -> list[dict[str, object]]:
                 runs.setdefault(each["network"], []).append(each)
         pooled = {name: _pooled(each["predictions"] for each in runs[name]) for name in runs}
         for name, own in runs.items():
-            cost = {
-                said: float(np.mean([each["cost"][key] for each in own]))
-                for key, said in (("parameters", "parameters"), ("multiply_adds", "multiply-adds"),
-                                  ("seconds", "seconds"))
-            }  # fmt: skip
+            cost = pd.DataFrame([each["cost"] for each in own]).mean().to_dict()
             told = own[0].get("variant", "")
             rows.append(_row(unit, name, told, pooled) | cost | _printed(name))
             for variant in own[0].get("stages", ()):
                 said = {name: _pooled(each["stages"][variant] for each in own)}
                 rows.append(_row(unit, name, variant, pooled | said))
-    for name, predictions in result["published"].items():
-        said = pooled | {name: metrics.from_log_probabilities(predictions)}
-        rows.append(_row("as published", name, "", said))
+        for name, predictions in result["published"].items():
+            said = pooled | {name: metrics.from_log_probabilities(predictions)}
+            rows.append(_row(unit, name, "as published", said))
     return rows
 
 

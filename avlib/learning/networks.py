@@ -8,6 +8,8 @@ in it, of shape ``(batch, 8)``. The entry named by ``network.decision`` is its p
 Taught in notebooks/03-unimodal-cnns.ipynb and notebooks/04-the-fusion-network.ipynb.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, cat, nn
 from torch.nn import functional
@@ -99,9 +101,11 @@ class VectorMLP(nn.Module):
         return self.layers(vector)
 
 
-def image_branch(image_shape: tuple[int, ...]) -> ImageCNN | VectorMLP:
-    """The image CNN for frame pairs, ``(64, 128, 3)``; an MLP for action units, ``(35,)``."""
-    return VectorMLP(*image_shape) if len(image_shape) == 1 else ImageCNN(image_shape[0])
+def image_branch(
+    image_shape: tuple[int, ...], pictured: Callable[[int], nn.Module] = ImageCNN
+) -> nn.Module:
+    """A network for pictures, ``(64, 128, 3)``; an MLP for action units, ``(35,)``."""
+    return VectorMLP(*image_shape) if len(image_shape) == 1 else pictured(image_shape[0])
 
 
 class DimensionMLP(nn.Sequential):

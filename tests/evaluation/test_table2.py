@@ -130,7 +130,7 @@ def test_somebodys_predictions_join_on_the_clips_that_they_are_about(
     )
     half = theirs[theirs["actor"] <= 4]
     found = table2.run(*stores(), ("actor",), 4, 1, BRIEF, ("ristea",), {"theirs": half}, **QUIET)
-    row = rows_of(found)["as published", "theirs", ""]
+    row = rows_of(found)["actor", "theirs", "as published"]
     assert row["clips"] == len(half) == 128
     assert row["accuracy"] == pytest.approx(metrics.accuracy(half))
     own = pd.concat(
@@ -143,16 +143,17 @@ def test_somebodys_predictions_join_on_the_clips_that_they_are_about(
 
 def test_the_discriminants_never_learn_from_a_tested_clip() -> None:
     store, _, voices = stores()
-    before = table2._discriminants(voices, "actor", 4, 0)[0]["predictions"]
+    trial = table2.CostedTrial("fusion", "actor", BRIEF, 4)
+    before = table2._discriminants(voices, trial)[0]["predictions"]
     tested = voices.clips["clip"].isin(before).to_numpy()
     heard = voices.voice.copy()
     heard[tested] = heard[tested] * 9 + 5
     vars(voices).update(arrays={"voice": heard}, clips=voices.clips.assign(
         emotion=np.where(tested, 1, voices.clips["emotion"])))  # fmt: skip
-    after = table2._discriminants(voices, "actor", 4, 0)[0]["predictions"]
+    after = table2._discriminants(voices, trial)[0]["predictions"]
     assert before != after
     heard[tested] = store.mfcc[tested]
-    assert table2._discriminants(voices, "actor", 4, 0)[0]["predictions"] == before
+    assert table2._discriminants(voices, trial)[0]["predictions"] == before
 
 
 class Counted(nn.Module):

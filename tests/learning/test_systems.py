@@ -16,29 +16,24 @@ from avlib.learning import loaders, networks, systems, training
 from avlib.learning.splits import Split
 from avlib.learning.systems import (
     bottleneck,
-    cornejo_pedrini,
     luna_jimenez,
     msaf,
     parts,
     siddiqui_javaid,
 )
-from avlib.learning.systems.cornejo_pedrini import CensusFaces, Reduced, census
+from avlib.learning.systems.cornejo_pedrini import CensusFaces, census
 from avlib.learning.systems.luna_jimenez import OverPosteriors
 from avlib.learning.systems.ristea import FrameSequence
 from avlib.learning.systems.siddiqui_javaid import OverDecisions, TwoStreams
 from avlib.learning.training import Training
 
-BUILT = [name for name, system in systems.SYSTEMS.items() if system.network is not None]
-PLAIN = [name for name in BUILT if not name.endswith("-five")]
+PLAIN = [name for name in systems.built() if not name.endswith("-five")]
 SEQUENCE, MEAN, PAIR, UNITS = (40, 125), (40,), (64, 128, 3), (35,)
 SPECTROGRAM, STRIP = (64, 125), (64, 384, 3)
 STAGES = [
-    pytest.param("cornejo-pedrini", lambda r=r, c=c: Reduced(r, c), id=f"{r}, {c}")
-    for r in cornejo_pedrini.REDUCTIONS
-    for c in cornejo_pedrini.CLASSIFIERS
-] + [
-    pytest.param("siddiqui-javaid", OverDecisions, id="over decisions"),
-    pytest.param("luna-jimenez", OverPosteriors, id="over posteriors"),
+    pytest.param(name, new, id=variant)
+    for name in PLAIN
+    for variant, new in systems.SYSTEMS[name].stages.items()
 ]
 
 

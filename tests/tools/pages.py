@@ -36,7 +36,7 @@ from avlib.corpus import ravdess
 BOOK = Path(__file__).with_name("book")  # how Sphinx makes it
 HEAVIEST = 2_000_000  # bytes of a page without its pictures and sounds
 _ABOUT = """
-These pages show each lesson as it ran, on the practice corpus, with its sounds and the first
+These pages show each lesson as it ran, on the practice corpus, with its films and the first
 picture of each widget. To move the widgets and to do the exercises, open a lesson on Colab with the
 rocket above it, or run it on your own machine. The [glossary](glossary.md) has every new word.
 """

@@ -1,10 +1,10 @@
-"""The systems that the paper compares itself with, and later ones, small and from scratch.
+"""The systems that the paper compares itself with, and others, small and from scratch.
 
-Each stands in a file of its own, with its layers in a table and with what of it cannot be had. A
-printed figure stands beside *its* protocol, and is not to be compared with another's. What they
-hear and see is what a store holds: spectrograms and strips of six frames by the recipe
-``spectrogram``, MFCCs and frame pairs by ``paper`` and ``sequence``, action units where no films
-are.
+Each that can be built stands in a file of its own, with its layers in a table and with what of it
+cannot be had. A printed figure stands beside *its* protocol, and is not to be compared with
+another's. What they hear and see is what a store holds: spectrograms and strips of six frames by
+``Recipe.preset("spectrogram", "frames")``, MFCCs and frame pairs by ``paper`` and ``sequence``,
+action units where no films are.
 
 Taught in notebooks/08-table-two-run.ipynb.
 """

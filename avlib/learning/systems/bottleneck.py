@@ -6,7 +6,7 @@ Of no lesson; the registry, `systems`, is.
 import torch
 from torch import Tensor, nn
 
-from avlib.learning.networks import CLASSES, PAIR_SHAPE, VectorMLP
+from avlib.learning.networks import CLASSES, PAIR_SHAPE, VectorMLP, image_branch
 from avlib.learning.systems.parts import FrameCNN, each_frame
 
 WIDTH = 64  # of a token
@@ -111,7 +111,7 @@ class Bottleneck(nn.Module):
                 VectorMLP(*mfcc_shape), nn.Linear(128, WIDTH), nn.Unflatten(1, (-1, 1))
             )
         )
-        self.frame = FrameCNN(image_shape[0]) if pictured else VectorMLP(*image_shape)
+        self.frame = image_branch(image_shape, FrameCNN)
         self.seen = nn.Linear(128, WIDTH)
         self.sound_placed = Placed(mfcc_shape[1] // STEPS if timed else 1)
         self.face_placed = Placed(image_shape[1] // image_shape[0] if pictured else 1)

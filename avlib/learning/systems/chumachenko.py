@@ -6,14 +6,7 @@ Of no lesson; the registry, `systems`, is.
 import torch
 from torch import Tensor, nn
 
-from avlib.learning.networks import CLASSES, PAIR_SHAPE, VectorMLP
-from avlib.learning.systems.parts import FrameCNN, each_frame
-
-
-def along(given: int, wanted: int, pool: bool) -> nn.Sequential:
-    """A convolution along time, batch normalisation, ReLU, and, of sound, a pool of 2."""
-    layers = [nn.Conv1d(given, wanted, 3, padding=1), nn.BatchNorm1d(wanted), nn.ReLU()]
-    return nn.Sequential(*layers, *([nn.MaxPool1d(2)] if pool else []))
+from avlib.learning.systems.parts import Halfway
 
 
 class Attention(nn.Module):
@@ -27,10 +20,10 @@ class Attention(nn.Module):
     (torch.Size([2, 1, 2]), [[31.0], [31.0]])
     """
 
-    def __init__(self, dimension: int = 128) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.query = nn.Linear(dimension, dimension, bias=False)
-        self.key = nn.Linear(dimension, dimension, bias=False)
+        self.query = nn.Linear(128, 128, bias=False)
+        self.key = nn.Linear(128, 128, bias=False)
 
     def forward(self, asking: Tensor, asked: Tensor) -> Tensor:
         """``(batch, 128, steps)`` of each → ``(batch, 1, steps of asked)``."""
@@ -39,7 +32,7 @@ class Attention(nn.Module):
         return scores.softmax(dim=2).sum(dim=1, keepdim=True)
 
 
-class Chumachenko(nn.Module):
+class Chumachenko(Halfway):
     """Intermediate attention fusion: halfway, each branch is weighted by the other's attention.
 
     | part | layers | gives | parameters |
@@ -62,32 +55,14 @@ class Chumachenko(nn.Module):
 
     Not to be had: EfficientFace, pretrained on AffectNet, in whose place is a small CNN from
     scratch; cut-out faces. In place of 15 frames and 10 MFCCs, a store by the recipe
-    ``spectrogram`` gives strips of six frames and log-mel spectrograms, by ``sequence`` the two
-    frames of a pair and 40 MFCCs. Action units have no sequence: an MLP gives one step, which is
-    there twice, as of a face that does not move.
+    ``spectrogram`` with ``frames`` gives strips of six frames and log-mel spectrograms, by
+    ``sequence`` the two frames of a pair and 40 MFCCs. Action units have no sequence: an MLP gives
+    one step, which is there twice, as of a face that does not move.
     """
 
-    decision = "joint"
-    needs_image = True
-
-    def __init__(
-        self, mfcc_shape: tuple[int, ...] = (40,), image_shape: tuple[int, ...] = PAIR_SHAPE
-    ) -> None:
-        super().__init__()
-        channels = mfcc_shape[0] if len(mfcc_shape) == 2 else 1  # of a mean, along coefficients
-        pictured = len(image_shape) == 3
-        self.frame = FrameCNN(image_shape[0]) if pictured else VectorMLP(*image_shape)
-        self.sound_first = nn.Sequential(along(channels, 64, True), along(64, 128, True))
-        self.face_first = nn.Sequential(along(128, 64, False), along(64, 128, False))
+    def meet(self) -> None:
+        """An attention for each of the two to be asked by the other."""
         self.of_face, self.of_sound = Attention(), Attention()
-        self.sound_second = nn.Sequential(along(128, 256, True), along(256, 128, True))
-        self.face_second = nn.Sequential(along(128, 128, False), along(128, 128, False))
-        self.both = nn.Linear(256, CLASSES)
-
-    def steps(self, image: Tensor) -> Tensor:
-        """A vector for each frame, ``(batch, 128, frames)``; of action units, one twice."""
-        each = each_frame(self.frame, image).transpose(1, 2)
-        return each.expand(-1, -1, 2) if image.ndim == 2 else each
 
     def forward(
         self, mfcc: Tensor, image: Tensor, present: Tensor | None = None
@@ -102,8 +77,7 @@ class Chumachenko(nn.Module):
                 given * there.view(-1, *[1] * (given.ndim - 1))
                 for given, there in zip((mfcc, image), present.unbind(1), strict=True)
             )
-        heard = self.sound_first(mfcc.unsqueeze(1) if mfcc.ndim == 2 else mfcc)
-        seen = self.face_first(self.steps(image))
+        heard, seen = self.halfway(mfcc, image)
         of_face, of_sound = self.of_face(heard, seen), self.of_sound(seen, heard)
         heard, seen = self.sound_second(heard * of_sound), self.face_second(seen * of_face)
         return {"joint": self.both(torch.cat([heard.mean(dim=2), seen.mean(dim=2)], dim=1))}

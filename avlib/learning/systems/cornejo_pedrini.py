@@ -20,7 +20,7 @@ from sklearn.svm import SVC
 from torch import Tensor, nn
 from torch.nn import functional
 
-from avlib.learning.networks import PAIR_SHAPE, VectorMLP
+from avlib.learning.networks import PAIR_SHAPE, image_branch
 from avlib.learning.splits import Split
 from avlib.learning.systems import parts
 from avlib.learning.systems.parts import Apart, Encoded, block, frames, pixels_left
@@ -105,8 +105,8 @@ class CornejoPedrini(Apart):
 
     Not to be had: pretrained weights, of ImageNet and of faces (VGG-Face): both are trained from
     scratch, as narrow as so few clips allow; faces cut out of films. A store by the recipe
-    ``spectrogram`` gives log-mel spectrograms and strips of six frames, by ``sequence`` MFCCs and
-    pairs. Of action units, no pixels, an MLP is the face branch.
+    ``spectrogram`` with ``frames`` gives log-mel spectrograms and strips of six frames, by
+    ``sequence`` MFCCs and pairs. Of action units, no pixels, an MLP is the face branch.
     """
 
     def __init__(
@@ -123,8 +123,7 @@ class CornejoPedrini(Apart):
             nn.Linear(64 * pixels_left(mfcc_shape, 4), self.dimension),
             nn.ReLU(),
         )
-        pictured = len(image_shape) == 3
-        self.face = CensusFaces(image_shape[0]) if pictured else VectorMLP(*image_shape)
+        self.face = image_branch(image_shape, CensusFaces)
 
 
 class Reduced:
@@ -133,7 +132,7 @@ class Reduced:
     `reduction` and `classifier` are names in `REDUCTIONS` and `CLASSIFIERS`.
     """
 
-    def __init__(self, reduction: str = "LDA", classifier: str = "k-NN") -> None:
+    def __init__(self, reduction: str, classifier: str) -> None:
         steps = [StandardScaler(), *REDUCTIONS[reduction](), CLASSIFIERS[classifier]()]
         self.machine = make_pipeline(*steps)
 

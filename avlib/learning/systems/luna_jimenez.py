@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 from torch.nn import functional
 
-from avlib.learning.networks import PAIR_SHAPE, VectorMLP
+from avlib.learning.networks import PAIR_SHAPE, image_branch
 from avlib.learning.splits import Split
 from avlib.learning.systems import parts
 from avlib.learning.systems.panns import CNN14, MeanAndMost
@@ -99,8 +99,9 @@ class LunaJimenez(Apart):
 
     Not to be had: the weights of the spatial transformer from AffectNet, which is trained from
     scratch; saliency maps; a film's whole sequence of frames. A store by the recipe ``spectrogram``
-    gives log-mel spectrograms and strips of six frames, as many steps of the bi-LSTM; by
-    ``sequence`` MFCCs and pairs. Action units have no sequence: an MLP stands in for the faces.
+    with ``frames`` gives log-mel spectrograms and strips of six frames, as many steps of the
+    bi-LSTM; by ``sequence`` MFCCs and pairs. Action units have no sequence: an MLP stands in for
+    the faces.
     """
 
     def __init__(
@@ -117,8 +118,7 @@ class LunaJimenez(Apart):
             whole = CNN14(weights, mfcc_shape)
             self.sound = nn.Sequential(whole, nn.Linear(whole.dimension, self.dimension))
         self.sound.append(nn.ReLU())
-        pictured = len(image_shape) == 3
-        self.face = AttendedFrames(image_shape[0]) if pictured else VectorMLP(*image_shape)
+        self.face = image_branch(image_shape, AttendedFrames)
 
 
 class OverPosteriors:

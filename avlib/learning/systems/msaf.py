@@ -7,9 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from avlib.learning.networks import CLASSES, PAIR_SHAPE, VectorMLP
-from avlib.learning.systems.chumachenko import along
-from avlib.learning.systems.parts import FrameCNN, each_frame
+from avlib.learning.systems.parts import Halfway
 
 CHANNELS = 128  # of each branch, where they meet
 BLOCK = 32  # channels of a block: both branches are cut into four
@@ -48,9 +46,9 @@ class SplitAttention(nn.Module):
     (torch.Size([3, 8, 32]), True)
     """
 
-    def __init__(self, reduction: int = 4) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        shorter = BLOCK // reduction
+        shorter = BLOCK // 4
         self.joint = nn.Sequential(nn.Linear(BLOCK, shorter), Normalised(shorter), nn.ReLU())
         self.blocks = nn.ModuleList(nn.Linear(shorter, BLOCK) for _ in range(2 * CHANNELS // BLOCK))
         for block in self.blocks:
@@ -73,7 +71,7 @@ class SplitAttention(nn.Module):
         return logits.softmax(dim=1)
 
 
-class MSAF(nn.Module):
+class MSAF(Halfway):
     """Split attention fusion: halfway, each branch's blocks are scaled by what both hold.
 
     | part | layers | gives | parameters |
@@ -91,7 +89,8 @@ class MSAF(nn.Module):
     | of 35 action units | | (8,) | 405,152 |
     | of spectrograms and six frames | | (8,) | 544,304 |
 
-    Of the module, all but the dropping of whole blocks in training is as in the authors' code.
+    Of the module, all is as in the authors' code but the first weights, a batch of one row, and the
+    dropping of whole blocks in training.
     Our decisions: the branches; one module, halfway, where the authors have two, the second
     at the end; what an absent modality does, which their code does not treat: its blocks get no
     attention, and its mean is zeros.
@@ -101,22 +100,9 @@ class MSAF(nn.Module):
     which is there twice, as of a face that does not move.
     """
 
-    decision = "joint"
-    needs_image = True
-
-    def __init__(
-        self, mfcc_shape: tuple[int, ...] = (40,), image_shape: tuple[int, ...] = PAIR_SHAPE
-    ) -> None:
-        super().__init__()
-        channels = mfcc_shape[0] if len(mfcc_shape) == 2 else 1  # of a mean, along coefficients
-        pictured = len(image_shape) == 3
-        self.frame = FrameCNN(image_shape[0]) if pictured else VectorMLP(*image_shape)
-        self.sound_first = nn.Sequential(along(channels, 64, True), along(64, CHANNELS, True))
-        self.face_first = nn.Sequential(along(128, 64, False), along(64, CHANNELS, False))
+    def meet(self) -> None:
+        """One attention for the blocks of both."""
         self.attention = SplitAttention()
-        self.sound_second = nn.Sequential(along(CHANNELS, 256, True), along(256, 128, True))
-        self.face_second = nn.Sequential(along(CHANNELS, 128, False), along(128, 128, False))
-        self.both = nn.Linear(256, CLASSES)
 
     def forward(
         self, mfcc: Tensor, image: Tensor, present: Tensor | None = None
@@ -125,11 +111,7 @@ class MSAF(nn.Module):
 
         `present`, ``(batch, 2)``, tells with 1 and 0 which modality there is.
         """
-        seen = each_frame(self.frame, image).transpose(1, 2)
-        if image.ndim == 2:
-            seen = seen.expand(-1, -1, 2)
-        heard = self.sound_first(mfcc.unsqueeze(1) if mfcc.ndim == 2 else mfcc)
-        seen = self.face_first(seen)
+        heard, seen = self.halfway(mfcc, image)
         scales = self.attention(heard, seen, present).flatten(1).unsqueeze(2).chunk(2, dim=1)
         means = [
             half(maps * scale).mean(dim=2)

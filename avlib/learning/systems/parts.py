@@ -14,7 +14,7 @@ from sklearn.base import ClassifierMixin
 from torch import Tensor, nn
 
 from avlib.learning.loaders import Samples, batches
-from avlib.learning.networks import CLASSES
+from avlib.learning.networks import CLASSES, PAIR_SHAPE, image_branch
 from avlib.learning.splits import Split
 
 LEAST = -20.0  # a log-probability of an emotion that a classifier holds to be impossible
@@ -114,6 +114,47 @@ def each_frame(face: nn.Module, image: Tensor) -> Tensor:
     return face(several.flatten(0, 1)).unflatten(0, several.shape[:2])
 
 
+def along(given: int, wanted: int, pool: bool) -> nn.Sequential:
+    """A convolution along time, batch normalisation, ReLU, and, of sound, a pool of 2."""
+    layers = [nn.Conv1d(given, wanted, 3, padding=1), nn.BatchNorm1d(wanted), nn.ReLU()]
+    return nn.Sequential(*layers, *([nn.MaxPool1d(2)] if pool else []))
+
+
+class Halfway(nn.Module):
+    """Two branches of two halves each, convolutions along time, which meet between the halves.
+
+    A subclass makes in `meet` what joins them, in the middle, since first weights follow from the
+    order of making. Action units have no sequence: an MLP gives one step, which is there twice, as
+    of a face that does not move.
+    """
+
+    decision = "joint"
+    needs_image = True
+
+    def __init__(
+        self, mfcc_shape: tuple[int, ...] = (40,), image_shape: tuple[int, ...] = PAIR_SHAPE
+    ) -> None:
+        super().__init__()
+        channels = mfcc_shape[0] if len(mfcc_shape) == 2 else 1  # of a mean, along coefficients
+        self.frame = image_branch(image_shape, FrameCNN)
+        self.sound_first = nn.Sequential(along(channels, 64, True), along(64, 128, True))
+        self.face_first = nn.Sequential(along(128, 64, False), along(64, 128, False))
+        self.meet()
+        self.sound_second = nn.Sequential(along(128, 256, True), along(256, 128, True))
+        self.face_second = nn.Sequential(along(128, 128, False), along(128, 128, False))
+        self.both = nn.Linear(256, CLASSES)
+
+    def meet(self) -> None:
+        """Make what joins the branches."""
+        raise NotImplementedError
+
+    def halfway(self, mfcc: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
+        """What the first halves give: two tensors ``(batch, 128, steps)``."""
+        seen = each_frame(self.frame, image).transpose(1, 2)
+        seen = self.face_first(seen.expand(-1, -1, 2) if image.ndim == 2 else seen)
+        return self.sound_first(mfcc.unsqueeze(1) if mfcc.ndim == 2 else mfcc), seen
+
+
 class SoundCNN(nn.Sequential):
     """A small CNN for MFCCs or a spectrogram as an image, where a paper does not tell its own.
 
@@ -143,7 +184,7 @@ def pixels_left(mfcc_shape: tuple[int, ...], halvings: int) -> int:
 
 
 class Apart(nn.Module):
-    """Two branches, each trained by its own classifier alone; they meet when both have decided.
+    """Two branches, each trained by its own classifier alone; they meet in a `Stage`, later.
 
     A subclass makes ``sound`` and ``face``, branches that give a vector of 128 each. The ``joint``
     logits are the sum of both classifiers' log-probabilities, and teach nothing: they stand in for

@@ -6,7 +6,7 @@ Of no lesson; the registry, `systems`, is.
 import torch
 from torch import Tensor, nn
 
-from avlib.learning.networks import CLASSES, PAIR_SHAPE, VectorMLP
+from avlib.learning.networks import CLASSES, PAIR_SHAPE, image_branch
 from avlib.learning.systems.parts import FrameCNN, SoundCNN, as_image, each_frame
 
 
@@ -50,9 +50,9 @@ class Ristea(nn.Module):
 
     Not to be had: CREMA-D, on which the paper's figure stands; its widths and kernels, which are
     our decision. STFT spectrograms and a longer sequence of images are nearly to be had: a store by
-    the recipe ``spectrogram`` gives log-mel spectrograms and strips of six frames, by ``sequence``
-    MFCCs and the two frames of a pair. Action units have no sequence: an MLP stands in for the
-    image CNN.
+    the recipe ``spectrogram`` with ``frames`` gives log-mel spectrograms and strips of six frames,
+    by ``sequence`` MFCCs and the two frames of a pair. Action units have no sequence: an MLP stands
+    in for the image CNN.
     """
 
     decision = "joint"
@@ -63,8 +63,7 @@ class Ristea(nn.Module):
     ) -> None:
         super().__init__()
         self.sound = SoundCNN(mfcc_shape)
-        pictured = len(image_shape) == 3
-        self.face = FrameSequence(image_shape[0]) if pictured else VectorMLP(*image_shape)
+        self.face = image_branch(image_shape, FrameSequence)
         self.both = nn.Sequential(nn.Linear(256, 128), nn.ReLU(), nn.Linear(128, CLASSES))
 
     def forward(

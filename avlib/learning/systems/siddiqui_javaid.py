@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from torch import Tensor, nn
 
-from avlib.learning.networks import PAIR_SHAPE, VectorMLP
+from avlib.learning.networks import PAIR_SHAPE, image_branch
 from avlib.learning.splits import Split
 from avlib.learning.systems import parts
 from avlib.learning.systems.parts import Apart, Encoded, FrameCNN, SoundCNN, frames
@@ -66,10 +66,10 @@ class SiddiquiJavaid(Apart):
     differ; the VIRI database, whose faces the paper joins to RAVDESS's voices by emotion alone, so
     that face and voice are of different people: here both are of one clip; the pretrained image
     network, in whose place is a small one from scratch. Spectrograms are had, log-mel ones, of a
-    store by the recipe ``spectrogram``, with strips of six frames; a store by ``paper`` or
-    ``sequence`` gives MFCCs and pairs. The paper tells five emotions apart, `FIVE`; the network has
-    eight, and learns five where only these are in the training rows. Action units are one stream,
-    an MLP.
+    store by the recipe ``spectrogram`` with ``frames``, with strips of six frames; a store by
+    ``paper`` or ``sequence`` gives MFCCs and pairs. The paper tells five emotions apart, `FIVE`;
+    the network has eight, and learns five where only these are in the training rows. Action units
+    are one stream, an MLP.
     """
 
     def __init__(
@@ -77,8 +77,7 @@ class SiddiquiJavaid(Apart):
     ) -> None:
         super().__init__()
         self.sound = SoundCNN(mfcc_shape)
-        pictured = len(image_shape) == 3
-        self.face = TwoStreams(image_shape[0]) if pictured else VectorMLP(*image_shape)
+        self.face = image_branch(image_shape, TwoStreams)
 
 
 class OverDecisions:
