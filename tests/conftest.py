@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import size
+from exercises import exercises
 from media import store_of, table, write_clip
-from shown import NOTEBOOKS, cells, exercises
+from shown import NOTEBOOKS, cells
 
 from avlib import features, files
 from avlib.corpus import ravdess

@@ -1,11 +1,8 @@
 """What the lessons show, read from the notebooks themselves, so that text and test cannot part."""
 
-import ast
 import importlib.util
 import json
-import re
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -40,42 +37,3 @@ def shown(number: str) -> SimpleNamespace:
     for statement in lessons.read(notebook).prepared:
         exec(compile(statement, notebook.name, "exec"), names)
     return SimpleNamespace(**names)
-
-
-@dataclass(frozen=True)
-class Exercise:
-    """An exercise as it stands in its notebook, and what its check is called with."""
-
-    number: str
-    stub: str
-    solution: str
-    arguments: tuple[str, ...]
-
-    @property
-    def lesson(self) -> str:
-        """The number that its notebook's name begins with."""
-        return f"{int(self.number.split('.')[0]):02d}"
-
-
-def exercises() -> list[Exercise]:
-    """Every exercise of every lesson."""
-    found = []
-    for notebook in NOTEBOOKS:
-        each = cells(notebook)
-        for at, (kind, text) in enumerate(each):
-            headings = re.findall(r"^### Exercise (\d+\.\d+)", text, re.M)
-            if kind != "markdown" or not headings:
-                continue
-            (_, stub), (_, check), (_, folded) = each[at + 1 : at + 4]
-            solution = re.search(
-                r"<summary>Solution</summary>\s+```python\n(.*?)```", folded, re.S
-            ).group(1)
-            (call,) = (
-                node
-                for node in ast.walk(ast.parse(check))
-                if isinstance(node, ast.Call) and ast.unparse(node.func) == "checks.check"
-            )
-            number, *arguments = call.args
-            assert number.value == headings[-1], notebook
-            found.append(Exercise(headings[-1], stub, solution, tuple(map(ast.unparse, arguments))))
-    return found

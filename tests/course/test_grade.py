@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from shown import NOTEBOOKS, cells, exercises
+from exercises import exercises
+from shown import NOTEBOOKS, cells
 
 from avlib.__main__ import main
 from avlib.course import lesson as course_lesson

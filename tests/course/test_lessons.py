@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from exercises import exercises
 from media import chirp
-from shown import BROWSER, NOTEBOOKS, assert_pictures_say_what_they_are, exercises, shown
+from shown import BROWSER, NOTEBOOKS, assert_pictures_say_what_they_are, shown
 
 from avlib import course, features
 from avlib.corpus import ravdess

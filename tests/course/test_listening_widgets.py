@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from exercises import exercises
 from scipy.stats import binomtest
-from shown import exercises
 
 from avlib import practice
 from avlib.corpus import ravdess

@@ -10,7 +10,8 @@ from pathlib import Path
 import cv2
 import nbformat
 import pytest
-from shown import NOTEBOOKS, cells, exercises
+from exercises import exercises
+from shown import NOTEBOOKS, cells
 
 import avlib
 from avlib.evaluation import plots
@@ -121,7 +122,7 @@ class TestEveryLesson:
         for exercise in found:
             for folded in ("Hint 1", "Hint 2", "Solution"):
                 assert exercise.count(f"<details><summary>{folded}</summary>") == 1, exercise[:40]
-            assert exercise.count("</details>") == 3
+            assert exercise.count("</details>") == exercise.count("<details>")
 
     def test_nothing_depends_on_a_stub(self, notebook: Path) -> None:
         each = cells(notebook)
@@ -164,7 +165,7 @@ class TestEveryLesson:
         ]
         assert widgets
         tags = [tag for cell in read(notebook)["cells"] for tag in cell["metadata"].get("tags", [])]
-        assert tags == ["cover"]
+        assert tags.count("cover") == 1
 
     def test_recaps_every_promise_of_its_card(self, notebook: Path) -> None:
         card = sources(notebook, "markdown")[1].split("**You need first:**")[0]
