@@ -10,6 +10,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "dominance_widgets",
         "film",
         "grading",
+        "guesses",
         "lesson",
         "listening_widgets",
         "live",
@@ -38,6 +39,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "lessons",
             "run_lesson",
         ],
+        "guesses": ["guess"],
         "overview": ["progress"],
     },
 )

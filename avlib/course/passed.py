@@ -1,7 +1,8 @@
-"""Which exercises were passed: a file in the data folder that only grows, one line of JSON a pass.
+"""Which exercises were passed, and what was predicted: a file in the data folder that only grows.
 
-Of no lesson. Nothing is sent anywhere. A line is written at its end in one go, and none is ever
-changed: two notebooks at once lose nothing, and a damaged line costs that line alone.
+Of no lesson. One line of JSON for each. Nothing is sent anywhere. A line is written at its end in
+one go, and none is ever changed: two notebooks at once lose nothing, and a damaged line costs that
+line alone.
 """
 
 import json
@@ -29,40 +30,60 @@ def path() -> Path:
 
 def numbers() -> set[str]:
     """The numbers of the exercises that were passed; what cannot be read is told, once."""
-    if not is_kept():
-        return set()
-    try:
-        lines = path().read_bytes().splitlines()
-    except FileNotFoundError:
-        return set()
-    except OSError as error:
-        _tell(f"Your progress cannot be read ({error.strerror}): {path()}")
-        return set()
-    found = [_number(line) for line in lines if line.strip()]
-    if damaged := found.count(None):
-        _tell(f"Lines of your progress that cannot be read, and are skipped: {damaged} of {path()}")
-    return {number for number in found if number is not None}
+    return {line["exercise"] for line in _lines() if "exercise" in line}
 
 
 def remember(number: str) -> None:
     """Keep that an exercise was passed; where that fails it is told, once, and nothing else."""
-    if not is_kept() or number in numbers():
-        return
-    line = json.dumps({"exercise": number, "passed": datetime.now(UTC).isoformat("T", "seconds")})
+    if is_kept() and number not in numbers():
+        now = datetime.now(UTC).isoformat("T", "seconds")
+        _add({"exercise": number, "passed": now}, "progress", "The check counts.")
+
+
+def guesses() -> dict[str, str]:
+    """What the learner predicted last, by the names of the predictions."""
+    return {line["guess"]: line["answer"] for line in _lines() if "guess" in line}
+
+
+def keep_guess(name: str, answer: str) -> None:
+    """Keep what the learner predicts; where that fails it is told, once, and nothing else."""
+    if is_kept() and answer and guesses().get(name) != answer:
+        _add({"guess": name, "answer": answer}, "prediction", "It stands here until you close.")
+
+
+def _add(line: dict[str, str], what: str, otherwise: str) -> None:
     try:
         path().parent.mkdir(parents=True, exist_ok=True)
         with path().open("ab") as file:
-            file.write(f"\n{line}".encode())  # after whatever a killed process left of its own
+            # After whatever a killed process left of its own.
+            file.write(f"\n{json.dumps(line)}".encode())
     except OSError as error:
-        _tell(f"Your progress cannot be kept ({error.strerror}): {path()}. The check counts.")
+        _tell(f"Your {what} cannot be kept ({error.strerror}): {path()}. {otherwise}")
 
 
-def _number(line: bytes) -> str | None:
+def _lines() -> list[dict[str, str]]:
+    if not is_kept():
+        return []
     try:
-        number = json.loads(line)["exercise"]
-    except (ValueError, RecursionError, TypeError, KeyError):
+        lines = path().read_bytes().splitlines()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        _tell(f"Your progress cannot be read ({error.strerror}): {path()}")
+        return []
+    found = [_line(line) for line in lines if line.strip()]
+    if damaged := found.count(None):
+        _tell(f"Lines of your progress that cannot be read, and are skipped: {damaged} of {path()}")
+    return [line for line in found if line is not None]
+
+
+def _line(text: bytes) -> dict[str, str] | None:
+    try:
+        line = json.loads(text)
+    except (ValueError, RecursionError):
         return None
-    return number if isinstance(number, str) else None
+    texts = isinstance(line, dict) and all(isinstance(each, str) for each in line.values())
+    return line if texts and ("exercise" in line or {"guess", "answer"} <= line.keys()) else None
 
 
 def _tell(hint: str) -> None:
