@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "checks",
         "doctor",
         "dominance_widgets",
+        "feature_widgets",
         "film",
         "grading",
         "guesses",

@@ -6,7 +6,6 @@ Without a kernel the picture of the default settings is shown. Runs on ipywidget
 
 import html
 import io
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,7 +23,7 @@ from avlib.course import film
 from avlib.course.film import Film
 from avlib.evaluation import metrics, plots
 from avlib.evaluation.plots import Picture
-from avlib.features import audio, video
+from avlib.features import audio
 from avlib.learning.loaders import Samples, batches
 
 
@@ -174,95 +173,6 @@ def clip_chooser(clips: pd.DataFrame) -> Explorer:
         emotion=choice("emotion", EMOTION_CODES),
         intensity=choice("intensity", [("normal", 1), ("strong", 2)]),
         actor=choice("actor", [(f"{one:02d}", one) for one in sorted(set(clips["actor"]))]),
-    )
-
-
-def draw_mfcc(
-    sound: np.ndarray, rate: int, coefficients: int, hop: int, window: int, corpus: str
-) -> Heard:
-    """The way from a waveform to its MFCCs, in four panels.
-
-    Takes a sound, ``(samples,)`` float32 at `rate` Hz, how many MFCCs to keep, and the samples
-    from one analysis frame to the next (`hop`) and in one (`window`).
-    """
-    import librosa
-
-    seconds = len(sound) / rate
-    spectrum = np.abs(librosa.stft(sound, n_fft=window, hop_length=hop)) ** 2
-    with warnings.catch_warnings():  # of empty bands, which the picture tells of
-        warnings.filterwarnings("ignore", "Empty filters", UserWarning)
-        bands = librosa.filters.mel(sr=rate, n_fft=window)
-        found = audio.mfcc(sound, rate, coefficients, hop, window)
-    mel, empty = bands @ spectrum, int((bands.max(axis=1) == 0).sum())
-    figure, grid = plt.subplots(2, 2, figsize=(10, 5.4))
-    plots.waveform(grid[0, 0], sound, rate)
-    decibels = librosa.power_to_db(spectrum)
-    plots.heat(grid[0, 1], decibels, seconds, "frequency (kHz)", "power (dB)", rate / 2000)
-    plots.heat(grid[1, 0], librosa.power_to_db(mel), seconds, "mel band", "power (dB)")
-    plots.heat(grid[1, 1], found[1:], seconds, "MFCC (from the 1st)", "value")
-    third = "3 mel spectrogram" + (f", {empty} of {len(bands)} bands empty" if empty else "")
-    titles = ("1 waveform", "2 spectrogram", third, f"4 MFCCs {found.shape}")
-    for axes, title in zip(grid.flat, titles, strict=True):
-        axes.set_title(title)
-    words = (
-        f"Four panels: waveform, spectrogram, mel spectrogram, MFCCs. One analysis frame is "
-        f"{1000 * window / rate:.0f} ms long, one every {1000 * hop / rate:.0f} ms; "
-        f"{found.shape[0]} coefficients in {found.shape[1]} frames."
-    )
-    if empty:
-        words += (
-            f" {empty} of {len(bands)} mel bands are empty: the frequencies that so short a window "
-            "tells apart lie further from each other than these bands are wide."
-        )
-    return Heard(Picture.of(figure, words, corpus), sound, rate, "The sound that the panels show")
-
-
-def mfcc_inspector(sound: np.ndarray, rate: int, corpus: str) -> Explorer:
-    """Move the settings of an MFCC and watch every step; play the sound (lesson 02)."""
-    return Explorer(
-        partial(draw_mfcc, sound, rate, corpus=corpus),
-        "What does a longer window do to the stripes, and what to sudden changes? Find the window "
-        "that shows the stripes best.",
-        coefficients=choice("coefficients", range(5, 85, 5), 40),
-        hop=choice("hop (samples)", [128, 256, 512, 1024, 2048], 512),
-        window=choice("window (samples)", [256, 512, 1024, 2048, 4096, 8192], 2048),
-    )
-
-
-def draw_pairs(
-    path: str | Path,
-    window: float,
-    offset: float,
-    size: int,
-    corpus: str,
-    sound: str | Path | None = None,
-) -> Film:
-    """A film with the times of its frame pairs, and the pairs: `size` in pixels, a frame's side.
-
-    Where the mp4 file has no sound of its own, `sound` is heard with it. Times: `video.pair_times`.
-    """
-    times = video.pair_times(video.duration(path), window, offset)
-    pairs = video.frame_pairs(path, times, size)
-    words = (
-        f"{len(pairs)} frame pairs of {size} by {2 * size} pixels, one every {window:g} s, "
-        f"the second frame {offset:g} s after the first."
-    )
-    below = plots.strip(pairs, times, words, corpus).html()
-    name = ravdess.name_of(path)
-    said = "" if name is None else ravdess.STATEMENTS[name.statement - 1]
-    shown = film.show(path, sound, "The film that the pairs are cut from", corpus, said, times)
-    return replace(shown, below=below)
-
-
-def pair_scrubber(path: str | Path, corpus: str, sound: str | Path | None = None) -> Explorer:
-    """Move window, offset and size of the frame pairs of a clip, and play it (lesson 02)."""
-    return Explorer(
-        partial(draw_pairs, path, corpus=corpus, sound=sound),
-        "What is the smallest size at which you can still tell the emotion?",
-        films=True,
-        window=choice("window (s)", [tenths / 10 for tenths in range(3, 16)], 0.5),
-        offset=choice("offset (s)", [hundredths / 100 for hundredths in range(0, 55, 5)], 0.25),
-        size=choice("size (pixels)", [8, 16, 32, 64, 128], 64),
     )
 
 
