@@ -41,7 +41,7 @@ def from_mfcc(
 
     Each step of `audio.mfcc` backwards: cosine waves are added up, decibels become power, the
     power of a band goes back to its frequencies. The phase, which is gone, is guessed in `ROUNDS`
-    rounds. Returns ``(samples,)`` float32. Source: Griffin & Lim 1984,
+    rounds. Returns ``(samples,)`` float32, up to ±0.5. Source: Griffin & Lim 1984,
     doi:10.1109/TASSP.1984.1164317.
 
     >>> from_mfcc(np.zeros((13, 44), np.float32), 22_050, 22_050).shape
@@ -50,10 +50,11 @@ def from_mfcc(
     import librosa
 
     power = _spread(rate, window) @ librosa.feature.inverse.mfcc_to_mel(table)
-    return librosa.griffinlim(
+    sound = librosa.griffinlim(
         np.sqrt(np.maximum(power, 0)), n_iter=ROUNDS, hop_length=hop, n_fft=window,
         length=samples, random_state=0,
     )  # fmt: skip
+    return sound * (0.5 / max(np.abs(sound).max(), 0.01))  # silence stays silent
 
 
 @lru_cache(maxsize=8)
@@ -107,17 +108,16 @@ def draw_mfcc(
     seconds = len(sound) / rate
     ends = f"−{loudest:.2f}", f"{loudest:.2f}"
     _panel(canvas, 0, "1 waveform: amplitude", blue, seconds, ends)
-    shown = power[: 1 + TOP * window // rate]
-    decibels = 10 * np.log10(np.maximum(shown, power.max() / 1e8))
+    decibels = librosa.power_to_db(power[: 1 + TOP * window // rate])
     title = "2 spectrogram: kHz, and dB as colour"
     _heat(canvas, 1, title, decibels, seconds, ("0", f"{TOP // 1000}"))
     title = "3 mel spectrogram: bands" + (f", {empty} of them empty" if empty else "")
     _heat(canvas, 2, title, mel, seconds, ("1", f"{len(bands)}"))
-    title = f"4 MFCCs without the 0th: {found.shape[1]} frames"
-    _heat(canvas, 3, title, found[1:], seconds, ("1", f"{coefficients - 1}"))
+    title = f"4 MFCCs without the 0th, up to ±50: {found.shape[1]} frames"
+    _heat(canvas, 3, title, np.clip(found[1:], -50, 50), seconds, ("1", f"{coefficients - 1}"))
     # Frames nearer together than a quarter of their window say nothing more to the ear.
     kept = max(1, window // 4 // hop)
-    again = _as_loud(from_mfcc(found[:, ::kept], rate, len(sound), kept * hop, window), sound)
+    again = from_mfcc(found[:, ::kept], rate, len(sound), kept * hop, window)
     words = (
         f"Four panels: waveform, spectrogram, mel spectrogram, MFCCs. One analysis frame is "
         f"{1000 * window / rate:.0f} ms long, one every {1000 * hop / rate:.0f} ms; "
@@ -137,13 +137,6 @@ def _bounds(sound: np.ndarray, columns: int) -> tuple[np.ndarray, np.ndarray]:
     """The least and the greatest sample of each column of a waveform."""
     edges = np.linspace(0, len(sound), columns, endpoint=False).astype(int)
     return np.minimum.reduceat(sound, edges), np.maximum.reduceat(sound, edges)
-
-
-def _as_loud(sound: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """A sound at the loudness of another, and never beyond what a file can hold."""
-    power, wanted = np.mean(sound**2), np.mean(other**2)
-    factor = np.sqrt(wanted / max(power, 1e-12))
-    return sound * min(factor, 0.99 / max(np.abs(sound).max(), 1e-6))
 
 
 def _heat(

@@ -5,6 +5,8 @@ import json
 import re
 from pathlib import Path
 
+import av
+import librosa
 import numpy as np
 import pandas as pd
 import pytest
@@ -65,12 +67,6 @@ class TestShownIsShipped:
         np.testing.assert_allclose(
             shown("02").mfcc(sound, 22_050), audio.mfcc(sound, 22_050), atol=0.01
         )
-
-    def test_frame_pairs(self, clips: object) -> None:
-        path = clips["picture"].iloc[0]
-        times = video.pair_times(video.duration(path))
-        ours = shown("02").frame_pairs(path, times)
-        np.testing.assert_array_equal(ours, video.frame_pairs(path, times))
 
     @pytest.mark.parametrize("name", ["AudioCNN", "ImageCNN"])
     def test_unimodal_networks(self, name: str) -> None:
@@ -140,9 +136,73 @@ class TestShownIsShipped:
 
 def solved(number: str) -> dict[str, object]:
     """What an exercise's folded solution defines."""
-    names = vars(shown("09"))
+    names = vars(shown(f"{int(number.partition('.')[0]):02d}"))
     exec(next(each.solution for each in exercises() if each.number == number), names)
     return names
+
+
+class TestOf02SolvedIsShipped:
+    def test_mel_filters(self) -> None:
+        corners = librosa.mel_frequencies(130, fmin=0, fmax=11_025)
+        tones = np.linspace(0, 11_025, 1025)
+        rows = [solved("2.1")["mel_filter"](tones, *corners[at : at + 3]) for at in range(128)]
+        np.testing.assert_allclose(rows, audio.mel_bands(22_050, 2048), atol=1e-6)
+
+    def test_the_cosine_step(self) -> None:
+        sound = chirp(1.3, 22_050)
+        found = solved("2.2")["cosine_step"](audio.spectrogram(sound, 22_050, 128))
+        np.testing.assert_allclose(found, audio.mfcc(sound, 22_050), atol=0.001)
+
+    def test_frame_pairs(self, clips: pd.DataFrame) -> None:
+        path = clips["picture"].iloc[0]
+        times = video.pair_times(video.duration(path))
+        with av.open(path) as film:
+            decoded = list(film.decode(video=0))
+        frames = np.stack([frame.to_ndarray(format="rgb24") for frame in decoded])
+        begins = [frame.time for frame in decoded]
+        found = solved("2.4")["frame_pairs"](frames, begins, times)
+        np.testing.assert_array_equal(found, video.frame_pairs(path, times))
+
+
+def without_its_first_half(notebook: Path, to: Path) -> Path:
+    """Lesson 02 up to its set-up cell, and from the place on where one may stop."""
+    lesson = json.loads(notebook.read_text(encoding="utf-8"))
+    ids = [cell["id"] for cell in lesson["cells"]]
+    del lesson["cells"][ids.index("lesson-02-03") + 1 : ids.index("lesson-02-stop")]
+    to.write_text(json.dumps(lesson), encoding="utf-8")
+    return to
+
+
+@pytest.mark.slow
+class TestOf02:
+    def test_its_text_says_what_came_out(self, tmp_path: Path) -> None:
+        notebook = next(path for path in NOTEBOOKS if path.name.startswith("02"))
+        course.run_lesson(notebook, tmp_path)
+        text = html.unescape((tmp_path / notebook.name).read_text(encoding="utf-8"))
+        for found in (
+            "a tone that falls again", "from 100 to 400", "a third", "four times thicker",
+            "nearly the same numbers", "number 7", "(6, 64, 128, 3)", "refuses",
+        ):  # fmt: skip
+            assert f"It came out as: {found}." in text
+        far, near, nearest = (
+            float(re.search(rf"\b{kept} weights: off by ([\d.]+) dB", text)[1])
+            for kept in (5, 13, 40)
+        )
+        assert far > near > nearest
+
+    def test_a_calm_voice_varies_less_in_loudness(self) -> None:
+        clips = ravdess.index(course.recordings())
+        strong = clips[(clips["intensity"] == 2) & clips["sound"].notna()]
+        spread = solved("2.3")["mean_and_deviation"]
+        calm, angry = (
+            spread(strong[strong["emotion"] == code].iloc[0]["sound"])[40] for code in (2, 5)
+        )
+        assert angry > calm
+
+    def test_its_second_half_runs_alone(self, tmp_path: Path) -> None:
+        notebook = next(path for path in NOTEBOOKS if path.name.startswith("02"))
+        half = without_its_first_half(notebook, tmp_path / notebook.name)
+        assert course.run_lesson(half, tmp_path / "run") > 0
 
 
 class TestOf09SolvedIsShipped:

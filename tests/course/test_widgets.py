@@ -1,10 +1,8 @@
 """Widgets are thin: what they draw is a pure function, and an error is shown in red."""
 
 import re
-from pathlib import Path
 
 import ipywidgets
-import librosa
 import numpy as np
 import pandas as pd
 import pytest
@@ -80,38 +78,6 @@ def test_the_chooser_moves_from_clip_to_clip(clips: pd.DataFrame) -> None:
     chooser.controls["emotion"].value = 5
     assert "angry" in chooser.shown.value
     assert chooser.shown.value != before
-
-
-def test_the_mfcc_panels_say_their_numbers() -> None:
-    sound = np.random.default_rng(0).normal(0, 0.1, 22_050).astype(np.float32)
-    shown = widgets.draw_mfcc(sound, 22_050, 13, 256, 1024, "RAVDESS")
-    assert "13 coefficients in 87 frames" in shown.picture.alt
-    assert "46 ms long" in shown.picture.alt
-    assert "Made from: RAVDESS" in shown.picture.alt
-
-
-def test_empty_mel_bands_are_told_in_the_picture_and_not_by_a_warning(
-    recwarn: pytest.WarningsRecorder,
-) -> None:
-    sound = np.random.default_rng(0).normal(0, 0.1, 48_000).astype(np.float32)
-    power = np.eye(129)  # of one frequency after the other, as a window of 256 tells them apart
-    empty = int(((librosa.filters.mel(sr=48_000, n_fft=256) @ power).sum(axis=1) == 0).sum())
-    recwarn.clear()
-    shown = widgets.draw_mfcc(sound, 48_000, 40, 512, 256, "RAVDESS")
-    assert empty > 10
-    assert f"{empty} of 128 mel bands are empty" in shown.picture.alt
-    assert "empty" not in widgets.draw_mfcc(sound, 48_000, 40, 512, 4096, "RAVDESS").picture.alt
-    assert not recwarn.list
-
-
-def test_the_pair_scrubber_shows_a_bad_setting_in_red(clips: pd.DataFrame) -> None:
-    scrubber = widgets.pair_scrubber(Path(clips["picture"].iloc[0]), "practice corpus")
-    assert "6 frame pairs of 64 by 128" in scrubber.shown.value
-    assert "<video controls" in scrubber.shown.value
-    scrubber.controls["window"].value = 0.3
-    scrubber.controls["offset"].value = 0.5
-    assert "offset" in scrubber.shown.value
-    assert 'role="alert"' in scrubber.shown.value
 
 
 def test_every_filter_of_the_first_layer_can_be_looked_at(samples: loaders.Samples) -> None:
