@@ -1,6 +1,6 @@
-"""Widgets of the way to features: MFCCs, seen and heard again, and frame pairs.
+"""Widgets of the way to features (lesson 02): MFCCs, seen and heard again, and frame pairs.
 
-Taught in notebooks/02-mfcc-and-frame-pairs.ipynb. What is drawn at each move of a control is
+What is drawn at each move of a control is
 painted, not plotted: matplotlib takes half a second for four panels, and a hand does not wait.
 """
 
@@ -28,7 +28,7 @@ from avlib.features import audio, video
 __all__ = ["draw_mfcc", "draw_pairs", "flicker", "from_mfcc", "mfcc_inspector", "pair_scrubber",
            "player"]  # fmt: skip
 
-TOP = 4000  # Hz: where the inspector's spectrogram ends, so that a voice's stripes can be seen
+TOP = 2000  # Hz: where the inspector's spectrogram ends, so that a voice's stripes can be seen
 ROUNDS = 12  # of Griffin and Lim's algorithm: more take longer than they can be heard
 _WIDE, _HIGH = 350, 140  # pixels of a panel
 _LEFT, _ABOVE, _COLUMN, _ROW = 42, 24, 470, 186  # where the first lies, and how far the next
@@ -41,7 +41,8 @@ def from_mfcc(
 
     Each step of `audio.mfcc` backwards: cosine waves are added up, decibels become power, the
     power of a band goes back to its frequencies. The phase, which is gone, is guessed in `ROUNDS`
-    rounds. Returns ``(samples,)`` float32, up to ±0.5. Source: Griffin & Lim 1984,
+    rounds, with a frame each quarter of a window; frames further apart are joined by straight
+    lines. Returns ``(samples,)`` float32, up to ±0.5. Source: Griffin & Lim 1984,
     doi:10.1109/TASSP.1984.1164317.
 
     >>> from_mfcc(np.zeros((13, 44), np.float32), 22_050, 22_050).shape
@@ -49,9 +50,14 @@ def from_mfcc(
     """
     import librosa
 
-    power = _spread(rate, window) @ librosa.feature.inverse.mfcc_to_mel(table)
+    step, last = window // 4, table.shape[1] - 1
+    place = np.minimum(np.arange(1 + samples // step) * step / hop, last)
+    before = place.astype(int)
+    after, share = np.minimum(before + 1, last), (place - before).astype(np.float32)
+    joined = (1 - share) * table[:, before] + share * table[:, after]
+    power = _spread(rate, window) @ librosa.feature.inverse.mfcc_to_mel(joined)
     sound = librosa.griffinlim(
-        np.sqrt(np.maximum(power, 0)), n_iter=ROUNDS, hop_length=hop, n_fft=window,
+        np.sqrt(np.maximum(power, 0)), n_iter=ROUNDS, hop_length=step, n_fft=window,
         length=samples, random_state=0,
     )  # fmt: skip
     return sound * (0.5 / max(np.abs(sound).max(), 0.01))  # silence stays silent
@@ -115,9 +121,7 @@ def draw_mfcc(
     _heat(canvas, 2, title, mel, seconds, ("1", f"{len(bands)}"))
     title = f"4 MFCCs without the 0th, up to ±50: {found.shape[1]} frames"
     _heat(canvas, 3, title, np.clip(found[1:], -50, 50), seconds, ("1", f"{coefficients - 1}"))
-    # Frames nearer together than a quarter of their window say nothing more to the ear.
-    kept = max(1, window // 4 // hop)
-    again = from_mfcc(found[:, ::kept], rate, len(sound), kept * hop, window)
+    again = from_mfcc(found, rate, len(sound), hop, window)
     words = (
         f"Four panels: waveform, spectrogram, mel spectrogram, MFCCs. One analysis frame is "
         f"{1000 * window / rate:.0f} ms long, one every {1000 * hop / rate:.0f} ms; "
