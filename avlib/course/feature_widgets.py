@@ -210,7 +210,7 @@ def draw_pairs(
     corpus: str,
     sound: str | Path | None = None,
 ) -> Film:
-    """A film with the times of its frame pairs, and the pairs: `size` in pixels, a frame's side.
+    """A film over the times of its frame pairs, and the pairs: `size` in pixels, a frame's side.
 
     Where the mp4 file has no sound of its own, `sound` is heard with it. Times: `video.pair_times`.
     """
@@ -220,11 +220,11 @@ def draw_pairs(
         f"{len(pairs)} frame pairs of {size} by {2 * size} pixels, one every {window:g} s, "
         f"the second frame {offset:g} s after the first."
     )
-    below = plots.strip(pairs, times, words, corpus).html()
+    below = plots.strip(pairs, times, words, corpus, columns=6).html()
     name = ravdess.name_of(path)
     said = "" if name is None else ravdess.STATEMENTS[name.statement - 1]
     shown = film.show(path, sound, "The film that the pairs are cut from", corpus, said, times)
-    return replace(shown, below=below)
+    return replace(shown, picture=None, below=below)  # without its sound it fits into a pane
 
 
 def pair_scrubber(path: str | Path, corpus: str, sound: str | Path | None = None) -> Explorer:
@@ -252,11 +252,11 @@ class Flicker:
         return (
             f"<style>@keyframes {name} {{50% {{opacity: 0}}}}\n"
             f"#{name} div {{display: grid; grid-template-columns: max-content max-content}}\n"
-            f"#{name} img {{width: 256px; image-rendering: pixelated}}\n"
-            f"#{name} img + img {{grid-area: 1 / 1; animation: {name} 1s step-end infinite}}\n"
-            f"#{name} input:checked ~ div img + img {{animation: none; grid-area: auto}}\n"
+            f"#{name} img {{width: 256px; image-rendering: pixelated; grid-area: 1 / 1}}\n"
+            f"#{name} img + img {{animation: {name} 1s step-end infinite}}\n"
+            f"#{name} input:checked ~ div img + img {{animation: none; grid-area: 1 / 2}}\n"
             "@media (prefers-reduced-motion: reduce) "
-            f"{{#{name} img + img {{animation: none; grid-area: auto}}}}</style>"
+            f"{{#{name} img + img {{animation: none; grid-area: 1 / 2}}}}</style>"
             f'<figure id="{name}" style="margin: 0.5em 0">'
             f'<input type="checkbox" id="{name}-stop"> '
             f'<label for="{name}-stop">stop, and show them side by side</label>'

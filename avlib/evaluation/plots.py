@@ -126,17 +126,20 @@ def font(size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(font_manager.findfont("DejaVu Sans"), size)
 
 
-def strip(pairs: np.ndarray, times: np.ndarray, alt: str, corpus: str | None = None) -> Picture:
+def strip(
+    pairs: np.ndarray, times: np.ndarray, alt: str, corpus: str | None = None, columns: int = 3
+) -> Picture:
     """Show frame pairs, ``(pairs, height, width, 3)``, each under its two `times`, in seconds."""
-    wide, high, gap, line = 300, 150, 12, 22  # pixels of a pair, between pairs, of a line of text
-    columns = min(3, len(pairs))
+    gap, line = 12, 22  # pixels between pairs, and of a line of text
+    wide = 936 // columns - gap
+    high, columns = wide // 2, min(columns, len(pairs))
     rows = -(-len(pairs) // columns)
     size = columns * (wide + gap), rows * (high + line + gap) + line
     canvas = Image.new("RGB", size, "white")
     write = ImageDraw.Draw(canvas)
     for number, (pair, (first, second)) in enumerate(zip(pairs, times, strict=True)):
         left, top = number % columns * (wide + gap), number // columns * (high + line + gap)
-        said = f"{first:.2f} s and {second:.2f} s"
+        said = f"{first:.2f} and {second:.2f} s"
         write.text((left + wide / 2, top + line / 2), said, "black", font(14), anchor="mm")
         way = Image.Resampling.NEAREST if pair.shape[1] < wide else Image.Resampling.BOX
         canvas.paste(Image.fromarray(pair).resize((wide, high), way), (left, top + line))
