@@ -125,7 +125,7 @@ def _judge_pairs(answer: object, height: int, width: int) -> None:
     coarse = rng.integers(0, 256, (7, 8, 8, 3), np.uint8)
     frames = np.stack([cv2.resize(one, (width, height)) for one in coarse])
     frames = np.clip(frames + rng.normal(0, 20, frames.shape), 0, 255).astype(np.uint8)
-    begins = np.cumsum(rng.uniform(0.03, 0.04, len(frames)))
+    begins = np.cumsum(rng.uniform(0.045, 0.06, len(frames)))  # no thirtieths of a second
     begins -= begins[0]
     gaps = np.diff(begins)
     # The first time is that of a frame, the others lie nearer to the next frame than to theirs.
