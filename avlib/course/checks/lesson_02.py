@@ -145,7 +145,7 @@ def _judge_pairs(answer: object, height: int, width: int) -> None:
     square = frames[:, top : top + side, left : left + side]
     halves = small(square)
     right = joined(halves)
-    times_of = "Count no frames by 30 a second: they come at the times in `begins`."
+    times_of = "Do not count frames by 30 a second: they come at the times in `begins`."
     mistakes = [
         (joined(halves, at + 1), "you are one frame late: on screen is the last one that began "
          "at or before the time. `bisect_right(…) - 1`."),
