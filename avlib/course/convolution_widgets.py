@@ -1,6 +1,6 @@
 """A kernel that slides, and the filters that a network found: pictures of convolutions.
 
-Shown in notebooks/03-unimodal-cnns.ipynb. No layout is computed: a move costs hundredths of a
+Shown in 03-unimodal-cnns.ipynb. No layout is computed: a move costs hundredths of a
 second.
 """
 
