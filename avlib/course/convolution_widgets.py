@@ -157,6 +157,7 @@ def filter_viewer(
     before: torch.nn.Module, after: torch.nn.Module, samples: Samples, rows: list[int]
 ) -> Explorer:
     """See the first layer's filters at work, trained beside untrained (lesson 03)."""
+    before, after = (network.to(samples.label.device) for network in (before, after))
     return Explorer(
         partial(draw_filter, before, after, samples),
         "Which filter did the training change most? Which responds to the edges of the mouth, and "

@@ -484,13 +484,12 @@ def test_it_is_said_what_is_not_limited(monkeypatch: pytest.MonkeyPatch) -> None
 def test_every_solution_is_right_and_every_mistake_has_its_hint(
     number: str, published: dict, clips: pd.DataFrame
 ) -> None:
-    from test_checks import MISTAKES  # which reads all notebooks
-
+    mistakes = {each.number: each.mistakes for each in exercises()}
     with room.Room(published[number], clips) as there:
         for each in published[number].exercises:
             assert there.judge(each, SOLUTIONS[each.number]) is None, each.number
             assert "run both cells again" in there.judge(each, STUBS[each.number]), each.number
-            for answer, hint in MISTAKES[each.number]:
+            for answer, hint in mistakes[each.number]:
                 said = there.judge(each, answer)
                 assert said, (each.number, answer)
                 assert re.search(hint, said), (each.number, said)
