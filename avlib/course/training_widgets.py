@@ -24,9 +24,10 @@ _SIDES = {  # side of a history → what it is called, its colour, its dashes
 }
 _LEFT, _TOP, _WIDE, _HIGH, _STEP = 52, 46, 300, 150, 375  # of a panel, and to the next
 _SIZE = (_LEFT + _STEP + _WIDE + 22, _TOP + _HIGH + 52)
-# Column of a history → what it is called, its scale, and where a network is that knows nothing.
+# Column of a history → what it is called, its scale, and where a network is that gives each of
+# eight emotions the same probability.
 _PANELS = {
-    "loss": ("loss", 1, "knows nothing", math.log(8)),
+    "loss": ("loss", 1, "1/8 for each", math.log(8)),
     "accuracy": ("accuracy (%)", 100, "chance", 12.5),
 }
 

@@ -176,42 +176,6 @@ def clip_chooser(clips: pd.DataFrame) -> Explorer:
     )
 
 
-@torch.no_grad()
-def draw_filter(network: torch.nn.Module, samples: Samples, row: int, channel: int) -> Picture:
-    """One filter of the image CNN's first layer, and how it responds to a frame pair."""
-    image = next(batches(samples, np.array([row]))).image
-    layer = network.cnn.layers[0]
-    kernel = layer.weight[channel].permute(1, 2, 0).cpu().numpy()
-    response = layer(image)[0, channel].clamp(min=0).cpu().numpy()
-    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(10, 2.4), width_ratios=[2, 1, 2])
-    left.imshow(samples.pairs[row].cpu().numpy())
-    left.set_title("frame pair")
-    middle.imshow((kernel - kernel.min()) / np.ptp(kernel))
-    middle.set_title(f"filter {channel}, 5 × 5")
-    drawn = right.imshow(response)
-    right.set_title("response after ReLU")
-    figure.colorbar(drawn, ax=right, label="activation")
-    for axes in (left, middle, right):
-        axes.axis("off")
-    share = (response > 0).mean()
-    return Picture.of(
-        figure,
-        f"Filter {channel} of the first layer, a frame pair, and where the filter responds: "
-        f"{100 * share:.0f} % of the places are above zero, the highest is {response.max():.1f}.",
-        samples.corpus,
-    )
-
-
-def filter_viewer(network: torch.nn.Module, samples: Samples, rows: list[int]) -> Explorer:
-    """See the first layer's filters at work on frame pairs (lesson 03)."""
-    return Explorer(
-        partial(draw_filter, network, samples),
-        "Which filter responds to edges of the mouth? Which to nothing?",
-        channel=choice("filter", range(network.cnn.layers[0].out_channels)),
-        row=choice("frame pair", rows),
-    )
-
-
 def draw_auxiliary(runs: Mapping[float, pd.DataFrame], weight: float, corpus: str) -> Picture:
     """The validation accuracy of the fusion network's classifiers, for one auxiliary weight.
 

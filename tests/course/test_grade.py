@@ -158,8 +158,10 @@ class TestFinding:
             assert of(path) == [path.name[:2]]
         assert of(write(tmp_path / "a.ipynb", ['if checks.check("3.2", mine):\n  1'])) == ["03"]
         assert of(write(tmp_path / "b.ipynb", [], ("### Exercise 10.1 · Mine",))) == ["10"]
-        assert of(write(tmp_path / "c.ipynb", ["def recall(): 0", "weights = 3"])) == ["03"]
-        assert of(write(tmp_path / "d.ipynb", ["weights = 3"])) == []
+        assert of(write(tmp_path / "c.ipynb", ["def recall(): 0", "def training_step(): 0"])) == [
+            "03"
+        ]
+        assert of(write(tmp_path / "d.ipynb", ["def recall(): 0"])) == []
         both = ["checks.check('2.1', 0)", "checks.check('4.1', 0) a b"]
         assert of(write(tmp_path / "e.ipynb", both)) == ["02", "04"]
 

@@ -80,13 +80,6 @@ def test_the_chooser_moves_from_clip_to_clip(clips: pd.DataFrame) -> None:
     assert chooser.shown.value != before
 
 
-def test_every_filter_of_the_first_layer_can_be_looked_at(samples: loaders.Samples) -> None:
-    viewer = widgets.filter_viewer(networks.ImageNetwork(), samples, [0, 5])
-    assert viewer.controls["channel"].options == tuple(range(16))
-    viewer.controls["channel"].value = 15
-    assert "Filter 15" in viewer.shown.value
-
-
 def test_muting_leaves_the_image_head_as_it_was(
     easy: features.FeatureStore, samples: loaders.Samples
 ) -> None:

@@ -53,8 +53,13 @@ class Server:
         exec(compile(program, "<answer>", "exec", dont_inherit=True), self._names)
         return [[name, pack(self._names[name])] for name in asked]
 
-    def _call(self, pack: Callable, number: int, given: tuple) -> list:
-        """What a function returns, and which of its arguments it has changed, to what."""
+    def _call(self, pack: Callable, number: int, given: tuple, weights: dict) -> list:
+        """What a function returns, and which of its arguments it has changed, to what.
+
+        Of an argument that is a network: its weights and gradients, `weights` before the call.
+        """
+        for at, each in weights.items():
+            plain.set_weights(given[at], each)
         before = copy.deepcopy(given)
         found = self._kept[number](*given)
         changed = [
@@ -62,6 +67,7 @@ class Server:
             for at, each in enumerate(before)
             if isinstance(each, np.ndarray | torch.Tensor) and not np.array_equal(each, given[at])
         ]
+        changed += [[at, pack(plain.weights(given[at]))] for at in weights]
         return [pack(found), changed]
 
     def _make(self, pack: Callable, number: int, given: tuple) -> list:
