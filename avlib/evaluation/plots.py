@@ -172,10 +172,10 @@ def draws(right: np.ndarray, actor: np.ndarray, drawn: np.ndarray, corpus: str) 
     axes.set(xlabel="actor, and how often drawn")
     axes.spines[:].set_visible(False)
     said = "; ".join(
-        f"{label}, {(row == 0).sum()} of {len(names)} not drawn, one {row.max()} times"
+        f"{label}, {(row == 0).sum()} of {len(names)} not drawn, the others up to {row.max()} times"
         for label, row in zip(labels[1:], times[1:], strict=True)
     )
-    return Picture.of(figure, f"How often each actor was drawn. {labels[0]}. {said}.", corpus)
+    return Picture.of(figure, f"How often each actor was drawn, {labels[0]}; {said}.", corpus)
 
 
 def confusion(counts: pd.DataFrame, title: str, corpus: str) -> Picture:
