@@ -174,6 +174,35 @@ def curves(histories: Mapping[str, pd.DataFrame], side: str, corpus: str) -> Pic
     return Picture.of(figure, f"{side} accuracy by epoch: {said}.", corpus)
 
 
+def draws(right: np.ndarray, actor: np.ndarray, drawn: np.ndarray, corpus: str) -> Picture:
+    """Draw how often a bootstrap drew each actor, and what accuracy that gives.
+
+    Takes of each clip whether its prediction is right and whose it is, both ``(clips,)``, and the
+    actors of each draw, ``(draws, actors)``. The first row holds the actors as recorded.
+    """
+    names, whose = np.unique(actor, return_inverse=True)
+    hits, clips = np.bincount(whose, right), np.bincount(whose)
+    times = (np.asarray(drawn)[:, :, None] == names).sum(axis=1)
+    times = np.vstack([np.ones_like(names), times])
+    accuracies = 100 * (times @ hits) / (times @ clips)
+    rows = ["as recorded", *(f"draw {number}" for number in range(1, len(times)))]
+    figure, axes = plt.subplots(figsize=(8, 0.8 + 0.4 * len(rows)))
+    axes.imshow(times, vmin=0, vmax=max(4, times.max()), aspect="auto")
+    for row, column in np.ndindex(*times.shape):
+        colour = "black" if times[row, column] > 1 else "white"
+        axes.text(column, row, times[row, column], ha="center", va="center", color=colour)
+    axes.set_xticks(range(len(names)), names)
+    labels = [f"{row}: {share:.1f} %" for row, share in zip(rows, accuracies, strict=True)]
+    axes.set_yticks(range(len(rows)), labels)
+    axes.set(xlabel="actor, and how often drawn")
+    axes.spines[:].set_visible(False)
+    said = "; ".join(
+        f"{label}, {(row == 0).sum()} of {len(names)} not drawn, the others up to {row.max()} times"
+        for label, row in zip(labels[1:], times[1:], strict=True)
+    )
+    return Picture.of(figure, f"How often each actor was drawn, {labels[0]}; {said}.", corpus)
+
+
 def confusion(counts: pd.DataFrame, title: str, corpus: str) -> Picture:
     """Draw what `metrics.confusion` returned: counts in the cells, shares as colours."""
     import seaborn
