@@ -427,6 +427,7 @@ def test_lab_opens_jupyterlab_on_lesson_00_and_its_kernels_know_data_and_avlib(
     (other / "avlib").mkdir(parents=True)
     (other / "avlib" / "__init__.py").touch()
     where = {"AVLIB_DATA": os.path.relpath(tmp_path, checkout), "PYTHONPATH": str(other)}
+    where |= {"JUPYTER_RUNTIME_DIR": str(tmp_path)}  # where kernels say how they are reached
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -434,7 +435,7 @@ def test_lab_opens_jupyterlab_on_lesson_00_and_its_kernels_know_data_and_avlib(
     command = [sys.executable, "-m", "avlib", "lab", "--no-browser", "--"]
     options = [f"--port={port}", "--ServerApp.ip=127.0.0.1", "--IdentityProvider.token=lesson"]
     lab = subprocess.Popen(
-        [*command, *options, f"--ServerApp.runtime_dir={tmp_path}"],
+        [*command, *options],
         cwd=checkout,
         env=os.environ | where,
         stdout=subprocess.PIPE,
@@ -459,7 +460,7 @@ def test_lab_opens_jupyterlab_on_lesson_00_and_its_kernels_know_data_and_avlib(
         assert "00-start-here.ipynb" in [entry["name"] for entry in listing["content"]]
         started = urllib.request.Request(f"{address}/api/kernels?token=lesson", b"{}")
         kernel = json.load(urllib.request.urlopen(started, timeout=60))["id"]
-        assert _asked(tmp_path / f"kernel-{kernel}.json") == f"{avlib.__file__} {tmp_path}\n"
+        assert _asked(tmp_path / f"kernel-{kernel}.json") == f"{avlib.__file__} {tmp_path}"
         lab.terminate()  # the command alone: it sees to JupyterLab
         lab.wait(timeout=60)
         with pytest.raises(OSError, match="refused"), socket.socket() as probe:
@@ -471,14 +472,17 @@ def test_lab_opens_jupyterlab_on_lesson_00_and_its_kernels_know_data_and_avlib(
 
 
 def _asked(connection: Path) -> str:
-    """What a kernel says of where its avlib and its data lie."""
-    said, client = [], BlockingKernelClient(connection_file=str(connection))
-    client.load_connection_file()
-    client.start_channels()
-    client.wait_for_ready(timeout=60)
-    client.execute_interactive(
-        "import avlib; from avlib import course; print(avlib.__file__, course.data_folder())",
-        timeout=60, output_hook=lambda message: said.append(message["content"].get("text", "")),
-    )  # fmt: skip
+    """What a kernel says of where its avlib and its data lie; it may take its time to start."""
+    answer, client = connection.with_suffix(".txt"), BlockingKernelClient()
+    client.load_connection_file(str(connection))
+    client.start_channels(hb=False)
+    words = "f'{avlib.__file__} {course.data_folder().resolve()}'"
+    client.execute(
+        "import avlib, pathlib; from avlib import course;"
+        f"pathlib.Path({str(answer)!r}).write_text({words})"
+    )
+    end = time.monotonic() + 120
+    while not (answer.exists() and answer.read_text()) and time.monotonic() < end:
+        time.sleep(0.5)
     client.stop_channels()
-    return "".join(said)
+    return answer.read_text()

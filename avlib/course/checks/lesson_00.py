@@ -15,18 +15,18 @@ from avlib.course.checks.judging import AnswerError, call, compare, exercise, nu
 
 @exercise("0.1")
 def _number_of_clips(answer: object, clips: pd.DataFrame) -> None:
-    if not isinstance(clips, pd.DataFrame) or "intensity" not in clips:
+    if not isinstance(clips, pd.DataFrame) or "emotion" not in clips:
         raise AnswerError("`clips` is no table any more. Run the lesson's cells from the top.")
     found = number(answer, "number_of_clips")
-    strong = clips[clips["intensity"] == 2]
+    counted = clips[clips["emotion"] != 1]
     mistakes = [
-        (len(clips), "that is how many clips there are. Count those with intensity 2 alone."),
-        (len(clips) - len(strong), "those are the normal ones. Strong is intensity 2."),
-        (strong.size, "that is rows times columns. Count the rows alone."),
-        (strong.shape[1], "that is the number of columns. Count the rows."),
+        (len(clips), "that is how many clips there are. Leave out those with emotion 1."),
+        (len(clips) - len(counted), "those are the neutral ones. Count the others."),
+        (counted.size, "that is rows times columns. Count the rows alone."),
+        (counted.shape[1], "that is the number of columns. Count the rows."),
     ]
-    otherwise = f"{found:g} is not the number of rows with intensity 2. Try `query`, then `len`."
-    compare(found, len(strong), mistakes, otherwise)
+    otherwise = f"{found:g} is not the number of rows without emotion 1. Try `query`, then `len`."
+    compare(found, len(counted), mistakes, otherwise)
 
 
 @exercise("0.2")
