@@ -84,6 +84,6 @@ def _values(answer: object, clips: pd.DataFrame) -> object:
     try:
         return call(answer, clips, 8)
     except AnswerError as wrong:
-        none = isinstance(wrong.__cause__, IndexError)
+        none = "IndexError" in f"{wrong} {wrong.__cause__!r}"  # a grader's process sends the text
         refuse(none, "no clip was found. Ask for actor and emotion alone: neutral is never strong.")
         raise
