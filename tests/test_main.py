@@ -16,6 +16,7 @@ from pathlib import Path
 import nbformat
 import psutil
 import pytest
+from jupyter_client import BlockingKernelClient
 from shown import NOTEBOOKS
 
 import avlib
@@ -418,7 +419,15 @@ def test_a_lessons_kernel_ends_with_the_command(
 
 
 @pytest.mark.slow
-def test_lab_opens_jupyterlab_on_lesson_00(corpus: Path, tmp_path: Path) -> None:
+def test_lab_opens_jupyterlab_on_lesson_00_and_its_kernels_know_data_and_avlib(
+    corpus: Path, tmp_path: Path
+) -> None:
+    """Though another avlib is installed; a kernel runs in the notebooks' folder."""
+    checkout, other = NOTEBOOKS[0].parents[1], tmp_path / "other"
+    (other / "avlib").mkdir(parents=True)
+    (other / "avlib" / "__init__.py").touch()
+    where = {"AVLIB_DATA": os.path.relpath(tmp_path, checkout), "PYTHONPATH": str(other)}
+    where |= {"JUPYTER_RUNTIME_DIR": str(tmp_path)}  # where kernels say how they are reached
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -426,8 +435,9 @@ def test_lab_opens_jupyterlab_on_lesson_00(corpus: Path, tmp_path: Path) -> None
     command = [sys.executable, "-m", "avlib", "lab", "--no-browser", "--"]
     options = [f"--port={port}", "--ServerApp.ip=127.0.0.1", "--IdentityProvider.token=lesson"]
     lab = subprocess.Popen(
-        [*command, *options, f"--ServerApp.runtime_dir={tmp_path}"],
-        env=os.environ | {"AVLIB_DATA": str(tmp_path)},
+        [*command, *options],
+        cwd=checkout,
+        env=os.environ | where,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -448,6 +458,9 @@ def test_lab_opens_jupyterlab_on_lesson_00(corpus: Path, tmp_path: Path) -> None
         assert page is not None, "JupyterLab did not answer within a minute"
         assert page.url.split("?")[0].endswith("/lab/tree/00-start-here.ipynb")
         assert "00-start-here.ipynb" in [entry["name"] for entry in listing["content"]]
+        started = urllib.request.Request(f"{address}/api/kernels?token=lesson", b"{}")
+        kernel = json.load(urllib.request.urlopen(started, timeout=60))["id"]
+        assert _asked(tmp_path / f"kernel-{kernel}.json") == f"{avlib.__file__} {tmp_path}"
         lab.terminate()  # the command alone: it sees to JupyterLab
         lab.wait(timeout=60)
         with pytest.raises(OSError, match="refused"), socket.socket() as probe:
@@ -456,3 +469,20 @@ def test_lab_opens_jupyterlab_on_lesson_00(corpus: Path, tmp_path: Path) -> None
         if lab.poll() is None:
             os.killpg(lab.pid, signal.SIGTERM)
         lab.communicate(timeout=30)
+
+
+def _asked(connection: Path) -> str:
+    """What a kernel says of where its avlib and its data lie; it may take its time to start."""
+    answer, client = connection.with_suffix(".txt"), BlockingKernelClient()
+    client.load_connection_file(str(connection))
+    client.start_channels(hb=False)
+    words = "f'{avlib.__file__} {course.data_folder().resolve()}'"
+    client.execute(
+        "import avlib, pathlib; from avlib import course;"
+        f"pathlib.Path({str(answer)!r}).write_text({words})"
+    )
+    end = time.monotonic() + 120
+    while not (answer.exists() and answer.read_text()) and time.monotonic() < end:
+        time.sleep(0.5)
+    client.stop_channels()
+    return answer.read_text()

@@ -184,6 +184,29 @@ def _row(name: ClipName, copies: dict[tuple[ClipName, str], Path]) -> dict[str, 
     }
 
 
+def find_clip(
+    clips: pd.DataFrame, emotion: int, intensity: int, actor: int, **take: int
+) -> tuple[pd.Series, str]:
+    """The first clip of these codes in a table (see `index`), and what it is in words.
+
+    `take` may name its ``statement`` and ``repetition``. Raises `ValueError`, which says what there
+    is instead, if there is no such clip.
+    """
+    performed = clips.query("emotion == @emotion and intensity == @intensity and actor == @actor")
+    found = performed[(performed[list(take)] == pd.Series(take, dtype=int)).all(axis=1)]
+    manner = f"{EMOTIONS[emotion - 1]}, {INTENSITIES[intensity - 1]}"
+    if found.empty:
+        there = "; ".join(map(_take, performed.itertuples())) or "nothing"
+        why = " (neutral has no strong intensity)" if (emotion, intensity) == (1, 2) else ""
+        raise ValueError(f"there is no such clip here. Actor {actor}, {manner}: {there}{why}")
+    clip = found.iloc[0]
+    return clip, f"Actor {actor} ({clip.sex}), {manner}: {_take(clip)}"
+
+
+def _take(clip: pd.Series) -> str:
+    return f"“{STATEMENTS[clip.statement - 1]}”, repetition {clip.repetition}"
+
+
 def corpus(clips: pd.DataFrame) -> str:
     """What a number measured on these clips was measured on: practice corpus or RAVDESS."""
     return "practice corpus" if clips["practice"].all() else "RAVDESS"

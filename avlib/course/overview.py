@@ -83,7 +83,7 @@ class Progress:
             on = f"Go on with {self.next[0].title}, exercise {self.next[1]}."
         kept = f"Kept in {passed.path()}, and sent nowhere."
         if not passed.is_kept():
-            kept = "Nothing is kept here: AVLIB_NO_PROGRESS is set."
+            kept = "Nothing is kept in this run."
         return f"{done} of {everything} exercises passed", on, kept
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:

@@ -19,6 +19,7 @@ import soundfile
 import torch
 
 from avlib.corpus import ravdess
+from avlib.corpus.ravdess import find_clip
 from avlib.course import film
 from avlib.course.film import Film
 from avlib.evaluation import metrics, plots
@@ -124,27 +125,12 @@ def choice(
 EMOTION_CODES = [(name, code) for code, name in enumerate(ravdess.EMOTIONS, 1)]
 
 
-def find_clip(
-    clips: pd.DataFrame, emotion: int, intensity: int, actor: int
-) -> tuple[pd.Series, str]:
-    """The first clip of these codes, and what it is in words; `ValueError` if there is none."""
-    found = clips.query("emotion == @emotion and intensity == @intensity and actor == @actor")
-    if found.empty:
-        raise ValueError("there is no such clip here: neutral, for one, has no strong intensity")
-    clip = found.iloc[0]
-    said = (
-        f"Actor {actor} ({clip.sex}), {ravdess.EMOTIONS[emotion - 1]}, "
-        f"{ravdess.INTENSITIES[intensity - 1]}: “{ravdess.STATEMENTS[clip.statement - 1]}”"
-    )
-    return clip, said
-
-
-def draw_clip(clips: pd.DataFrame, emotion: int, intensity: int, actor: int) -> Heard | Film:
+def draw_clip(clips: pd.DataFrame, *codes: int, **take: int) -> Heard | Film:
     """One clip: as a film over its sound; where it has no picture, its sound over time.
 
-    `clips` is what `ravdess.index` returned; raises `ValueError` if it holds no such clip.
+    Takes what `find_clip` does, of what `ravdess.index` returned, and raises as it.
     """
-    clip, said = find_clip(clips, emotion, intensity, actor)
+    clip, said = find_clip(clips, *codes, **take)
     corpus, statement = ravdess.corpus(clips), ravdess.STATEMENTS[clip.statement - 1]
     if isinstance(clip.picture, str | Path):
         sound = clip.sound if isinstance(clip.sound, str | Path) else None
@@ -165,13 +151,17 @@ def draw_named(clips: pd.DataFrame, name: str) -> Heard | Film:
 
 
 def clip_chooser(clips: pd.DataFrame) -> Explorer:
-    """Choose emotion, intensity and actor; play the clip (lessons 00, 01)."""
+    """Choose each part of a clip's name, one at a time; play the clip (lessons 00, 01)."""
+    first = clips.iloc[0]
+    sentences = [(f"{said.split()[0]} …", code) for code, said in enumerate(ravdess.STATEMENTS, 1)]
     return Explorer(
         partial(draw_clip, clips),
         "Choose a performance, then play it.",
         films=True,
-        emotion=choice("emotion", EMOTION_CODES),
-        intensity=choice("intensity", [("normal", 1), ("strong", 2)]),
+        emotion=choice("emotion", EMOTION_CODES, first.emotion),
+        intensity=choice("intensity", [("normal", 1), ("strong", 2)], first.intensity),
+        statement=choice("sentence", sentences, first.statement),
+        repetition=choice("repetition", [1, 2], first.repetition),
         actor=choice("actor", [(f"{one:02d}", one) for one in sorted(set(clips["actor"]))]),
     )
 

@@ -22,7 +22,7 @@ SCREENSHOTS = Path(__file__).parent / "screenshots"
 # Widgets of each lesson and their controls.
 WIDGETS = {"00": 1, "01": 1, "02": 2, "03": 2, "04": 2, "05": 1, "06": 1}
 WIDGETS |= {"07": 3, "08": 2, "09": 3, "10": 2}
-CONTROLS = {"00": 3, "01": 3, "02": 6, "03": 5, "04": 4, "05": 3, "06": 2}
+CONTROLS = {"00": 5, "01": 5, "02": 6, "03": 5, "04": 4, "05": 3, "06": 2}
 CONTROLS |= {"07": 6, "08": 3, "09": 5, "10": 4}
 
 FILMS = {"00": 2, "01": 1, "02": 1, "04": 1, "05": 1}  # that each lesson shows

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from avlib import features
+from avlib.corpus import ravdess
 from avlib.course import widgets
 from avlib.evaluation import metrics
 from avlib.evaluation.plots import Picture
@@ -67,17 +68,31 @@ def test_a_clip_is_drawn_with_its_words(clips: pd.DataFrame) -> None:
     assert "Made from: practice corpus" in shown.picture.alt
 
 
-def test_a_clip_that_does_not_exist_is_said(clips: pd.DataFrame) -> None:
-    with pytest.raises(ValueError, match="neutral"):
+def test_a_clip_that_does_not_exist_is_said_with_what_there_is(clips: pd.DataFrame) -> None:
+    with pytest.raises(ValueError, match=r"strong: nothing \(neutral has no strong intensity\)"):
         widgets.draw_clip(clips, emotion=1, intensity=2, actor=2)
+    with pytest.raises(ValueError, match=r"Actor 2, calm, normal: nothing$"):
+        widgets.draw_clip(clips, emotion=2, intensity=1, actor=2)
+    for take in ({"statement": 2}, {"statement": 2, "repetition": 2}):
+        with pytest.raises(ValueError, match="there is no such clip here") as refused:
+            widgets.draw_clip(clips, 5, 1, 2, **take)
+        kids = "“Kids are talking by the door”, repetition"
+        assert str(refused.value).endswith(f"Actor 2, angry, normal: {kids} 1; {kids} 2")
 
 
-def test_the_chooser_moves_from_clip_to_clip(clips: pd.DataFrame) -> None:
+def test_the_chooser_moves_one_part_of_a_name_at_a_time(clips: pd.DataFrame) -> None:
     chooser = widgets.clip_chooser(clips)
+    assert list(chooser.controls) == [
+        field for field in clips.columns if field in ravdess.ClipName.__annotations__
+    ]
     before = chooser.shown.value
     chooser.controls["emotion"].value = 5
-    assert "angry" in chooser.shown.value
+    assert "angry, normal: “Kids are talking by the door”, repetition 1" in chooser.shown.value
     assert chooser.shown.value != before
+    chooser.controls["repetition"].value = 2
+    assert "angry, normal: “Kids are talking by the door”, repetition 2" in chooser.shown.value
+    chooser.controls["statement"].value = 2
+    assert "there is no such clip here" in chooser.shown.value
 
 
 def test_muting_leaves_the_image_head_as_it_was(

@@ -19,11 +19,11 @@ def _file_name(answer: object) -> None:
             "that is no name of RAVDESS. It has seven codes of two digits, with dashes between, "
             "as 03-01-05-02-01-01-12.wav."
         ) from None
-    wanted = vars(ClipName(3, 1, 7, 2, 2, 2, 7))
-    wrong = [field for field in wanted if found[field] != wanted[field]]
+    asked = ClipName(3, 1, 7, 2, 2, 2, 7)
+    wrong = [field for field, code in vars(asked).items() if found[field] != code]
     refuse(wrong, f"look again at {', '.join(wrong)}.")
-    if not answer.endswith(".wav"):
-        raise AnswerError("the codes are right. A file with sound alone ends in `.wav`.")
+    if answer != f"{asked}.wav":
+        raise AnswerError("the codes are right. After them comes `.wav`, and nothing else.")
 
 
 @exercise("1.2")
