@@ -9,6 +9,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "doctor",
         "dominance_widgets",
         "film",
+        "fusion_widgets",
         "grading",
         "guesses",
         "lesson",
