@@ -79,18 +79,6 @@ class TestShownIsShipped:
         values = torch.randn((5, 40) if name == "AudioCNN" else (5, 3, 64, 128))
         assert torch.equal(taught(values), shipped(values))
 
-    def test_the_fusion_network_and_its_loss(self) -> None:
-        lesson, shipped = shown("04"), networks.BalancedFusionNetwork()
-        taught = lesson.BalancedFusionNetwork()
-        taught.load_state_dict(shipped.state_dict())
-        mfcc, image = torch.randn(5, 40), torch.randn(5, 3, 64, 128)
-        label = torch.arange(5)
-        ours, theirs = taught(mfcc, image), shipped(mfcc, image)
-        assert all(torch.equal(ours[name], theirs[name]) for name in ("joint", "audio", "image"))
-        settings = training.Training(audio_weight=0.5, image_weight=2.0)
-        wanted = training.total_loss(shipped, training.losses(theirs, label), settings)
-        assert torch.equal(lesson.total_loss(lesson.losses(ours, label), 0.5, 2.0), wanted)
-
     def test_the_training_loop(self, easy: features.FeatureStore) -> None:
         split = splits.split(easy.rows, "clip", seed=0)
         lesson = shown("03")
