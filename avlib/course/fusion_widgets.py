@@ -1,6 +1,6 @@
-"""The fusion network: a drawing of it, what each loss reaches in it, and what it makes of a clip.
+"""Widgets of the lesson on fusion: a drawing of the network, its losses, what it makes of a clip.
 
-Taught in notebooks/04-the-fusion-network.ipynb.
+Shells over pure functions, as in `widgets`.
 """
 
 from __future__ import annotations
