@@ -194,8 +194,8 @@ def _late_fusion(answer: object) -> None:
     if np.allclose(found, right.log_softmax(dim=1), atol=1e-4):  # so that they add up to 1 again
         return
     mistakes = [
-        ((heard + seen) / 2, "those are averaged logits, and each head has a scale of its own. "
-         "Make log-probabilities of each head first: `log_softmax`."),
+        ((heard + seen) / 2, "those are averaged logits. They decide the same, but are no "
+         "logarithms of probabilities: `log_softmax` of each head first."),
         ((heard.log_softmax(dim=0) + seen.log_softmax(dim=0)) / 2, "the wrong dimension: the "
          "probabilities of one *row* add up to 1, `dim=1`."),
         (2 * right, "that is the sum. The average is half of it."),
