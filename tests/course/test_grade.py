@@ -21,6 +21,7 @@ from avlib.course.grading import collected, lessons, limits, marks, plain, room
 
 SOLUTIONS = {each.number: each.solution for each in exercises()}
 STUBS = {each.number: each.stub for each in exercises()}
+MISTAKES = {each.number: each.mistakes for each in exercises()}
 SHORT = limits.Limits(wall=60, processor=2, memory=500_000_000)
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits this")
 
@@ -480,8 +481,6 @@ def test_it_is_said_what_is_not_limited(monkeypatch: pytest.MonkeyPatch) -> None
 def test_every_solution_is_right_and_every_mistake_has_its_hint(
     number: str, published: dict, clips: pd.DataFrame
 ) -> None:
-    from test_checks import MISTAKES  # which reads all notebooks
-
     with room.Room(published[number], clips) as there:
         for each in published[number].exercises:
             assert there.judge(each, SOLUTIONS[each.number]) is None, each.number
