@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 
 import cv2
 import ipywidgets
@@ -131,7 +131,7 @@ def draw_auxiliary(runs: Mapping[float, pd.DataFrame], weight: float, corpus: st
 def auxiliary_slider(runs: Mapping[float, pd.DataFrame], corpus: str) -> Explorer:
     """Slide over runs with different auxiliary weights, one of them the paper's, 1."""
     return Explorer(
-        partial(draw_auxiliary, runs, corpus=corpus),
+        cache(partial(draw_auxiliary, runs, corpus=corpus)),
         "Slide to weight 0. What do the two auxiliary heads do, and why?",
         weight=choice("auxiliary weight", sorted(runs), 1.0),
     )
