@@ -43,7 +43,7 @@ def test_a_judge_alone_and_tests_keep_nothing(kept: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("AVLIB_NO_PROGRESS", "1")
     assert checks.check("4.1", 740)
     assert "4.1" not in kept.read_text()
-    assert str(course.progress()).count("0 of 3\n") == len(NOTEBOOKS)
+    assert len(re.findall(r" 0 of \d+\n", str(course.progress()))) == len(NOTEBOOKS)
     assert "AVLIB_NO_PROGRESS is set" in str(course.progress())
 
 
