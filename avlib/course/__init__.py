@@ -11,6 +11,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "dominance_widgets",
         "feature_widgets",
         "film",
+        "fusion_widgets",
         "grading",
         "guesses",
         "lesson",

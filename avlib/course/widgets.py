@@ -6,7 +6,7 @@ Without a kernel the picture of the default settings is shown. Runs on ipywidget
 
 import html
 import io
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import soundfile
-import torch
 
 from avlib.corpus import ravdess
 from avlib.corpus.ravdess import find_clip
@@ -25,7 +24,6 @@ from avlib.course.film import Film
 from avlib.evaluation import metrics, plots
 from avlib.evaluation.plots import Picture
 from avlib.features import audio
-from avlib.learning.loaders import Samples, batches
 
 
 @dataclass(frozen=True)
@@ -55,9 +53,6 @@ def player(sound: np.ndarray, rate: int, caption: str) -> str:
         f'src="{plots.uri("audio/wav", written.getvalue())}"></audio>'
         f"<figcaption>{said}</figcaption></figure>"
     )
-
-
-Play = Callable[[int], Heard | Film]  # makes of a store's row what plays its clip
 
 
 class Explorer:
@@ -163,77 +158,6 @@ def clip_chooser(clips: pd.DataFrame) -> Explorer:
         statement=choice("sentence", sentences, first.statement),
         repetition=choice("repetition", [1, 2], first.repetition),
         actor=choice("actor", [(f"{one:02d}", one) for one in sorted(set(clips["actor"]))]),
-    )
-
-
-def draw_auxiliary(runs: Mapping[float, pd.DataFrame], weight: float, corpus: str) -> Picture:
-    """The validation accuracy of the fusion network's classifiers, for one auxiliary weight.
-
-    `runs` maps an auxiliary weight to what `training.fit` returned.
-    """
-    figure, axes = plt.subplots(figsize=(8, 3.4))
-    histories = dict.fromkeys(("joint", "audio", "image"), runs[weight])
-    said = plots.accuracy_lines(axes, histories, "validation", "chance")
-    axes.set_title(f"auxiliary weight {weight:g}")
-    return Picture.of(figure, f"Validation accuracy, weight {weight:g}: {said}.", corpus)
-
-
-def auxiliary_slider(runs: Mapping[float, pd.DataFrame], corpus: str) -> Explorer:
-    """Slide over runs with different auxiliary weights, one of them the paper's, 1 (lesson 04)."""
-    return Explorer(
-        partial(draw_auxiliary, runs, corpus=corpus),
-        "Slide to weight 0. What do the two auxiliary heads do, and why?",
-        weight=choice("auxiliary weight", sorted(runs), 1.0),
-    )
-
-
-@torch.no_grad()
-def draw_probe(
-    network: torch.nn.Module, samples: Samples, row: int, mute: bool, blank: bool,
-    play: Play | None = None,
-) -> Picture | Film:  # fmt: skip
-    """What each classifier of the fusion network says, with a modality taken away if asked.
-
-    What is taken away, the sound (`mute`) or the picture (`blank`), is replaced by the training
-    mean, zero after normalisation. It is gone from the film, too, that `play` makes of a row.
-    """
-    network.eval()
-    mfcc, image, label, _ = next(batches(samples, np.array([row])))
-    logits = network(mfcc * (not mute), image * (not blank))
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3), width_ratios=[1, 2])
-    left.imshow(samples.pairs[row].cpu().numpy() // (4 if blank else 1))
-    left.set_title(f"true: {ravdess.EMOTIONS[label]}" + (", muted" if mute else ""))
-    left.axis("off")
-    places = np.arange(len(ravdess.EMOTIONS))
-    said = []
-    ways = zip((-0.27, 0, 0.27), ("", "//", ".."), logits.items(), strict=True)
-    for shift, hatch, (name, one) in ways:
-        chances = one.softmax(dim=1)[0].cpu().numpy()
-        style = {"label": name, "color": plots.NETWORK_STYLES[name]["color"], "hatch": hatch}
-        right.bar(places + shift, chances, 0.27, edgecolor="white", **style)
-        said.append(f"{name} says {ravdess.EMOTIONS[chances.argmax()]} ({chances.max():.2f})")
-    right.set(ylim=(0, 1), ylabel="probability")
-    right.set_xticks(places, ravdess.EMOTIONS, rotation=30)
-    right.legend(frameon=False)
-    given = f"sound {'off' if mute else 'on'} and picture {'off' if blank else 'on'}"
-    words = f"True: {ravdess.EMOTIONS[label]}. With {given}: {', '.join(said)}."
-    picture = Picture.of(figure, words, samples.corpus)
-    if play is None or not isinstance(shown := play(row), Film):
-        return picture
-    return replace(shown, muted=mute, blank=blank, below=picture.html())
-
-
-def fusion_probe(
-    network: torch.nn.Module, samples: Samples, rows: list[int], play: Play | None = None
-) -> Explorer:
-    """Take the sound or the picture away and watch the three classifiers (lesson 04)."""
-    return Explorer(
-        partial(draw_probe, network, samples, play=play),
-        "Mute the sound. Which classifier cannot notice?",
-        films=play is not None,
-        row=choice("frame pair", rows),
-        mute=ipywidgets.Checkbox(False, description="mute the sound"),
-        blank=ipywidgets.Checkbox(False, description="blank the picture"),
     )
 
 

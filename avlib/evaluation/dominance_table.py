@@ -116,11 +116,13 @@ def _ranked(rows: Sequence[dict[str, object]], over: str) -> list[dict[str, obje
     return ranked
 
 
-def measured(what: Literal["cures", "worlds"]) -> pd.DataFrame:
+def measured(what: Literal["cures", "worlds", "auxiliary", "missing"]) -> pd.DataFrame:
     """What `table` came to once, kept for whoever has no recordings or no time.
 
     ``cures``: all cures on RAVDESS; ``worlds``: the practice corpus with a sound that tells less
-    and less. Written by ``tests/tools/results.py write``.
+    and less. For lesson 04, ``auxiliary``: weights of the auxiliary losses, on RAVDESS;
+    ``missing``: modality dropout on the practice corpus, with a modality missing. Written by
+    ``tests/tools/results.py write``.
     """
     kept = json.loads(Path(__file__).with_name("dominance.json").read_text("utf-8"))
     return pd.DataFrame(kept[what]["rows"])

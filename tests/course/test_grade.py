@@ -103,10 +103,10 @@ class TestFinding:
         assert self.value(published, tmp_path, "4.1", "joint_input = 1", "joint_input = 2") == 2
 
     def test_helpers_come_from_wherever_they_stand(self, published: dict, tmp_path: Path) -> None:
-        answer = "@doubled\ndef image_only_total(each):\n    return numpy.sum(SHARE)"
+        answer = "@doubled\ndef total_loss(each):\n    return numpy.sum(SHARE)"
         below = "import numpy\nfrom math import pi\nSHARE = [BASE, 2]\nprint(0 / 0)"
         last = "def doubled(f):\n    return lambda each: 2 * f(each)\nBASE = 1\nnever = 0 / 0"
-        assert self.value(published, tmp_path, "4.2", answer, below, last)(None) == 6
+        assert self.value(published, tmp_path, "4.3", answer, below, last)(None) == 6
 
     def test_of_the_answers_cell_what_it_needs_runs_in_order(
         self, published: dict, tmp_path: Path
@@ -119,17 +119,15 @@ class TestFinding:
 
     def test_nothing_of_the_lesson_itself_is_run(self, published: dict, tmp_path: Path) -> None:
         retyped = "store   =   course.store(clips,features.Recipe.preset('paper'))  # mine"
-        answer = "def image_only_total(each):\n    return (store, losses, each)"
-        program = self.found(published, tmp_path, "4.2", retyped, answer).program
+        answer = "def total_loss(each):\n    return (store, losses, each)"
+        program = self.found(published, tmp_path, "4.3", retyped, answer).program
         assert program == answer
 
     def test_a_name_inside_a_function_is_not_the_notebooks(
         self, published: dict, tmp_path: Path
     ) -> None:
-        answer = (
-            "def image_only_total(each):\n    mine = [other for other in each]\n    return mine"
-        )
-        program = self.found(published, tmp_path, "4.2", "mine = 0 / 0\nother = 0 / 0", answer)
+        answer = "def total_loss(each):\n    mine = [other for other in each]\n    return mine"
+        program = self.found(published, tmp_path, "4.3", "mine = 0 / 0\nother = 0 / 0", answer)
         assert program.program == answer
 
     def test_magics_are_left_out(self, published: dict, tmp_path: Path) -> None:
@@ -137,11 +135,11 @@ class TestFinding:
             assert self.value(published, tmp_path, "4.1", cell, "%%bash\nfi fi") == 740
 
     def test_a_cell_that_does_not_parse_is_told(self, published: dict, tmp_path: Path) -> None:
-        found = self.found(published, tmp_path, "4.2", "x = 1", "def image_only_total(each:\n  0")
-        assert found.fault.startswith("the cell that defines image_only_total does not parse: ")
+        found = self.found(published, tmp_path, "4.3", "x = 1", "def total_loss(each:\n  0")
+        assert found.fault.startswith("the cell that defines total_loss does not parse: ")
         assert "code cell 2, line 1" in found.fault
-        found = self.found(published, tmp_path, "4.2", "x = 1", "a b")
-        assert found.fault == "no cell defines image_only_total."
+        found = self.found(published, tmp_path, "4.3", "x = 1", "a b")
+        assert found.fault == "no cell defines total_loss."
 
     def test_a_cell_that_is_too_deep_is_told(self, published: dict, tmp_path: Path) -> None:
         deep = "joint_input = " + "+".join(["1"] * 5000)
@@ -195,9 +193,9 @@ def lesson_04(published: dict, clips: pd.DataFrame) -> Iterator[room.Room]:
 
 @pytest.fixture
 def judged(lesson_04: room.Room, published: dict, tmp_path: Path) -> Callable:
-    """What is said to an answer to 4.2, of one cell."""
+    """What is said to an answer to 4.3, of one cell."""
 
-    def judge(cell: str, number: str = "4.2") -> str | None:
+    def judge(cell: str, number: str = "4.3") -> str | None:
         notebook = collected.read(write(tmp_path / "a.ipynb", [cell]))
         answer = notebook.answer(exercise(published, number), published["04"])
         return answer.fault or lesson_04.judge(exercise(published, number), answer.program)
@@ -205,7 +203,7 @@ def judged(lesson_04: room.Room, published: dict, tmp_path: Path) -> Callable:
     return judge
 
 
-HEAD = "def image_only_total(each):\n    "
+HEAD = "def total_loss(*each):\n    "
 FORGED = 'b"\\x14\\0\\0\\0\\0\\0\\0\\0" + b"[[\\"done\\", null], []]"'
 CHEATS = {
     "the check is another": "from avlib.course import checks\nchecks.check = lambda *_: True\n"
@@ -221,7 +219,7 @@ CHEATS = {
     "leaves when it is called": f"{HEAD}import sys\n    sys.exit(0)",
     "leaves at once": f"{HEAD}import os\n    os._exit(0)",
     "leaves at once while it is defined": f"import os\nos._exit(0)\n{HEAD}os\n    return 0.0",
-    "prints a verdict": f"{HEAD}print('✓ Exercise 4.2: right.', flush=True)\n    return 0.0",
+    "prints a verdict": f"{HEAD}print('✓ Exercise 4.3: right.', flush=True)\n    return 0.0",
     "writes a verdict wherever it can": f"{HEAD}import os\n    for n in range(3, 99):\n"
     f"        try:\n            os.write(n, {FORGED})\n        except OSError:\n            pass\n"
     "    return 0.0",
@@ -256,7 +254,7 @@ LINUX_CHEATS = {
 
 class TestNoAnswerMarksItself:
     def test_a_right_one_is_right(self, judged: Callable) -> None:
-        for number in ("4.1", "4.2", "4.3"):
+        for number in ("4.1", "4.2", "4.3", "4.4"):
             assert judged(SOLUTIONS[number], number) is None
             assert "run both cells again" in judged(STUBS[number], number)
 
@@ -265,13 +263,13 @@ class TestNoAnswerMarksItself:
         began = time.monotonic()
         assert judged(CHEATS[name])
         assert time.monotonic() - began < SHORT.wall + 10
-        assert judged(SOLUTIONS["4.2"]) is None  # and whoever comes next is none the worse for it
+        assert judged(SOLUTIONS["4.3"]) is None  # and whoever comes next is none the worse for it
 
     @LINUX
     @pytest.mark.parametrize("name", LINUX_CHEATS)
     def test_cheats_on_resources(self, name: str, judged: Callable) -> None:
         assert judged(LINUX_CHEATS[name])
-        assert judged(SOLUTIONS["4.2"]) is None
+        assert judged(SOLUTIONS["4.3"]) is None
 
     def test_it_is_said_why_there_is_no_result(self, judged: Callable) -> None:
         said = judged(f"{HEAD}while True: pass")
@@ -282,7 +280,7 @@ class TestNoAnswerMarksItself:
         assert "the cell stopped with ZeroDivisionError" in judged(f"x = 1 / 0\n{HEAD}return x")
 
     def test_a_right_result_does_not_count_where_the_process_ended(self, judged: Callable) -> None:
-        cell = SOLUTIONS["4.2"].replace("return", "leave()\n    return")
+        cell = SOLUTIONS["4.3"].replace("return", "leave()\n    return")
         later = "calls = []\ndef leave():\n    import os\n    calls.append(1)\n"
         assert "it left Python" in judged(f"{later}    len(calls) == 3 and os._exit(0)\n{cell}")
 
@@ -290,7 +288,7 @@ class TestNoAnswerMarksItself:
         soon = limits.Limits(wall=2)
         with room.Room(published["04"], clips, soon) as there:
             program = f"import time\n{HEAD}time.sleep(99)"
-            said = there.judge(exercise(published, "4.2"), program)
+            said = there.judge(exercise(published, "4.3"), program)
         assert "it ran for more than 2 s" in said
 
     def test_it_stands_in_an_empty_folder_which_is_gone_afterwards(self, judged: Callable) -> None:
@@ -323,16 +321,16 @@ class TestNoAnswerMarksItself:
 
     def test_what_cannot_be_written_is_told_all_the_same(self, judged: Callable) -> None:
         said = judged(f"{HEAD}raise ValueError('\\ud800 \\0 <b>')")
-        found = marks.Marks({"\udc80": {}}, ["4.2"])
-        found.enter("\udc80", "4.2", marks.Mark(False, said))
+        found = marks.Marks({"\udc80": {}}, ["4.3"])
+        found.enter("\udc80", "4.3", marks.Mark(False, said))
         assert b"ValueError: ?" in found.as_csv().encode(errors="replace")
         assert list(found.pages()) == ["student.html"]
 
     @pytest.mark.slow
     def test_where_nothing_forks(self, published: dict, clips: pd.DataFrame) -> None:
         with room.Room(published["04"], clips, SHORT, forks=False) as there:
-            assert there.judge(exercise(published, "4.2"), SOLUTIONS["4.2"]) is None
-            said = there.judge(exercise(published, "4.2"), CHEATS["leaves at once"])
+            assert there.judge(exercise(published, "4.3"), SOLUTIONS["4.3"]) is None
+            said = there.judge(exercise(published, "4.3"), CHEATS["leaves at once"])
         assert "it left Python" in said
 
     def test_a_lesson_that_cannot_be_made_ready_is_told(
@@ -344,7 +342,7 @@ class TestNoAnswerMarksItself:
             room.Room(broken, clips, SHORT) as there,
             pytest.raises(RuntimeError, match=r"04-x: could not be made ready.*nothing_of"),
         ):
-            there.judge(exercise(published, "4.2"), SOLUTIONS["4.2"])
+            there.judge(exercise(published, "4.3"), SOLUTIONS["4.3"])
 
 
 class TestPlain:
@@ -391,7 +389,7 @@ def collection(tmp_path: Path) -> Path:
     folder, half = tmp_path / "class", solved("04")
     handed_in(folder / "ann_02-mfcc-and-frame-pairs.ipynb", "02", solved("02"))
     handed_in(folder / "ann_04-the-fusion-network (1).ipynb", "04", solved("04"))
-    del half["4.3"]
+    del half["4.4"]
     handed_in(folder / "<b>bo" / "deep" / "04.ipynb", "04", half)
     handed_in(folder / "cy" / "04.ipynb", "04", {})
     (folder / "=di" / ".ipynb_checkpoints").mkdir(parents=True)
@@ -429,29 +427,29 @@ def test_a_class_is_marked(
         assert each in said.err
     with table.open(encoding="utf-8", newline="") as file:
         rows = {row["student"]: row for row in csv.DictReader(file)}
-    numbers = ["2.1", "2.2", "2.3", "2.4", "4.1", "4.2", "4.3"]
+    numbers = ["2.1", "2.2", "2.3", "2.4", "4.1", "4.2", "4.3", "4.4"]
     assert {name: [row[number] for number in numbers] for name, row in rows.items()} == {
-        "ann": list("1111111"), "<b>bo": ["", "", "", "", "1", "1", "0"],
-        "cy": ["", "", "", "", "0", "0", "0"], "'=di": ["", "", "", "", "1", "1", "1"],
-        "eve": [""] * 7, "flo": [""] * 7, "gus": [""] * 7,
+        "ann": list("11111111"), "<b>bo": ["", "", "", "", "1", "1", "1", "0"],
+        "cy": ["", "", "", "", "0", "0", "0", "0"], "'=di": ["", "", "", "", "1", "1", "1", "1"],
+        "eve": [""] * 8, "flo": [""] * 8, "gus": [""] * 8,
     }  # fmt: skip
     assert [row["total"] for row in rows.values()] == [
-        {"ann": "7", "<b>bo": "2", "'=di": "3"}.get(name, "0") for name in rows
+        {"ann": "8", "<b>bo": "3", "'=di": "4"}.get(name, "0") for name in rows
     ]
-    assert rows["<b>bo"]["feedback"].startswith("4.3: late_fusion returns nothing yet.")
+    assert rows["<b>bo"]["feedback"].startswith("4.4: late_fusion returns nothing yet.")
     assert "4.1: replace the dots" in rows["cy"]["feedback"]
     assert not rows["ann"]["feedback"]
     assert len(list(pages.iterdir())) == len(rows)
     page = (pages / "b-bo.html").read_text(encoding="utf-8")
     assert "<h1>&lt;b&gt;bo</h1>" in page
-    assert "2 of 3 exercises are right" in page
+    assert "3 of 4 exercises are right" in page
     assert main(command) == 1  # nothing is written over, and it is said before the work
     assert "is there already" in capsys.readouterr().err
 
 
 def test_a_page_escapes_what_a_student_wrote() -> None:
-    found = marks.Marks({"<script>": {}, "<SCRIPT>": {}}, ["4.2"])
-    found.enter("<script>", "4.2", marks.Mark(False, "<img src=x>"))
+    found = marks.Marks({"<script>": {}, "<SCRIPT>": {}}, ["4.3"])
+    found.enter("<script>", "4.3", marks.Mark(False, "<img src=x>"))
     pages = found.pages()
     assert set(pages) == {"script.html", "SCRIPT-2.html"}
     assert "&lt;img src=x&gt;" in pages["script.html"]
@@ -459,10 +457,10 @@ def test_a_page_escapes_what_a_student_wrote() -> None:
 
 
 def test_of_several_notebooks_the_right_answer_counts() -> None:
-    found = marks.Marks({"a": {}}, ["4.2"])
+    found = marks.Marks({"a": {}}, ["4.3"])
     for right in (False, True, False):
-        found.enter("a", "4.2", marks.Mark(right, "" if right else "no"))
-    assert found.students["a"]["4.2"].right
+        found.enter("a", "4.3", marks.Mark(right, "" if right else "no"))
+    assert found.students["a"]["4.3"].right
 
 
 def test_a_folder_without_notebooks_is_refused(

@@ -19,7 +19,7 @@ from avlib import course, features
 from avlib.corpus import ravdess
 from avlib.evaluation import ladder, metrics
 from avlib.features import audio, functionals, video
-from avlib.learning import fusion, networks, speakers, splits, training
+from avlib.learning import fusion, speakers, splits
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -67,18 +67,6 @@ class TestShownIsShipped:
         np.testing.assert_allclose(
             shown("02").mfcc(sound, 22_050), audio.mfcc(sound, 22_050), atol=0.01
         )
-
-    def test_the_fusion_network_and_its_loss(self) -> None:
-        lesson, shipped = shown("04"), networks.BalancedFusionNetwork()
-        taught = lesson.BalancedFusionNetwork()
-        taught.load_state_dict(shipped.state_dict())
-        mfcc, image = torch.randn(5, 40), torch.randn(5, 3, 64, 128)
-        label = torch.arange(5)
-        ours, theirs = taught(mfcc, image), shipped(mfcc, image)
-        assert all(torch.equal(ours[name], theirs[name]) for name in ("joint", "audio", "image"))
-        settings = training.Training(audio_weight=0.5, image_weight=2.0)
-        wanted = training.total_loss(shipped, training.losses(theirs, label), settings)
-        assert torch.equal(lesson.total_loss(lesson.losses(ours, label), 0.5, 2.0), wanted)
 
     def test_pooling_pairs_into_clips(self, easy: features.FeatureStore) -> None:
         rows = np.arange(len(easy.rows))

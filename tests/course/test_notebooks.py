@@ -246,6 +246,7 @@ def test_a_module_is_used_in_the_lesson_that_its_head_names(module: str, noteboo
         "course/convolution_widgets.py",
         "course/dominance_widgets.py",
         "course/feature_widgets.py",
+        "course/fusion_widgets.py",
         "course/voice_widgets.py",
         "course/systems_widgets.py",
         "course/system_sketches.py",

@@ -12,7 +12,7 @@ from avlib.corpus import ravdess
 from avlib.course import widgets
 from avlib.evaluation import metrics
 from avlib.evaluation.plots import Picture
-from avlib.learning import loaders, networks, splits, training
+from avlib.learning import loaders
 
 
 def echo(value: int) -> Picture:
@@ -93,55 +93,6 @@ def test_the_chooser_moves_one_part_of_a_name_at_a_time(clips: pd.DataFrame) -> 
     assert "angry, normal: “Kids are talking by the door”, repetition 2" in chooser.shown.value
     chooser.controls["statement"].value = 2
     assert "there is no such clip here" in chooser.shown.value
-
-
-def test_muting_leaves_the_image_head_as_it_was(
-    easy: features.FeatureStore, samples: loaders.Samples
-) -> None:
-    network = networks.seeded(networks.FusionNetwork, seed=0)
-    split = splits.split(easy.rows, "clip", seed=0)
-    training.fit(network, samples, split, training.Training(epochs=4), progress=False)
-    probe = widgets.fusion_probe(network, samples, [0, 5])
-
-    def said(classifier: str) -> str:
-        words = probe.draw(**{name: control.value for name, control in probe.controls.items()}).alt
-        return next(part for part in words.split(",") if f"{classifier} says" in part)
-
-    heard = {name: said(name) for name in ("joint", "image", "audio")}
-    probe.controls["mute"].value = True
-    assert said("image").endswith(heard["image"].split("says")[1])
-    assert said("audio") != heard["audio"]
-
-
-def test_what_the_probe_takes_away_is_taken_from_the_film_too(
-    samples: loaders.Samples, clips: pd.DataFrame
-) -> None:
-    network = networks.seeded(networks.FusionNetwork, seed=0)
-    name = clips["clip"].iloc[0]
-    probe = widgets.fusion_probe(
-        network, samples, [0, 5], lambda _: widgets.draw_named(clips, name)
-    )
-    assert "<video controls preload" in probe.shown.value
-    assert "joint says" in probe.shown.value
-    probe.controls["mute"].value = True
-    assert "<video controls muted" in probe.shown.value
-    probe.controls["blank"].value = True
-    assert "object-position" in probe.shown.value
-
-
-def test_the_weight_slider_shows_the_run_of_its_weight() -> None:
-    def run(accuracy: float) -> pd.DataFrame:
-        return pd.DataFrame(
-            [
-                {"epoch": 1, "side": "validation", "classifier": name, "accuracy": accuracy}
-                for name in ("joint", "audio", "image")
-            ]
-        )
-
-    slider = widgets.auxiliary_slider({0.0: run(0.25), 1.0: run(0.75)}, "practice corpus")
-    assert "joint ends at 75 %" in slider.shown.value
-    slider.controls["weight"].value = 0.0
-    assert "joint ends at 25 %" in slider.shown.value
 
 
 def test_the_confusion_browser_plays_a_clip_of_its_cell(

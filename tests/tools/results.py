@@ -238,7 +238,8 @@ def drawn() -> dict[str, object]:
     }
     rows, told = _kept("robustness")
     dominance = {}
-    for part, name in (("cures", "dominance"), ("worlds", "dominance-worlds")):
+    parts = {"cures": "dominance", "worlds": "dominance-worlds"}
+    for part, name in (parts | {"auxiliary": "auxiliary", "missing": "missing"}).items():
         each, about = _kept(name)
         dominance[part] = about | {
             "rows": [
