@@ -86,7 +86,7 @@ def test_lesson_10_says_what_the_recogniser_is_worth() -> None:
     [
         ("07", ["by its head, the face's branch is slow", "late minus none: .*to be better",
                 r"strength 0, late-same: hearing the noise costs \d"]),
-        ("08", ["most parameters: fusion, not on the front", "of the four: discriminants, voice and"]),
+        ("08", ["most parameters: fusion, not on the front", "of the four: discriminants, voice"]),
         ("09", ["their spread added, beside silence trimmed: .*shown to do better",
                 "voice and face, late, beside voice and face, joint: .*shown to do better",
                 "voice and face, late, beside the whole voice: .*not shown to differ",

@@ -55,7 +55,7 @@ def test_the_sections_and_exercises_that_it_names_are_there() -> None:
     for section in named:
         if "Restart" not in section and section != "To":
             assert any(section in heading for heading in headings), section
-    numbers = re.findall(r"(?<![\d.])(\d{1,2}\.\d)(?![\d.])", PARTS["2"] + "".join(ROWS["4"]))
+    numbers = re.findall(r"(?<![\d.])(\d{1,2}\.\d)(?![\d.])", "\n".join([PARTS["2"], *ROWS["4"]]))
     assert set(numbers) <= set(checks.exercises())
 
 
