@@ -11,6 +11,8 @@ from typer.main import get_command
 import avlib
 from avlib.__main__ import app
 from avlib.course import checks
+from avlib.course.dominance_widgets import compared
+from avlib.evaluation import dominance_table, listening, robustness
 
 ROOT = NOTEBOOKS[0].parents[1]
 PAGE = (ROOT / "notebooks" / "teaching.md").read_text(encoding="utf-8")
@@ -75,3 +77,29 @@ def test_the_commands_and_options_that_it_names_are_there() -> None:
     for tool in re.findall(r"python (tests/tools/\w+\.py)", PAGE):
         assert (ROOT / tool).is_file()
     assert f"`v{avlib.__version__}`" in PAGE
+
+
+def test_an_exam_question_has_ten_points_and_a_project_twelve() -> None:
+    questions = re.findall(r"^\d+\. \*\*.+", PARTS["5"], re.M)
+    assert len(questions) == 10
+    for question in questions[:-1]:  # the last one: four reasons of 2.5
+        assert sum(map(int, re.findall(r"\((\d)\)", question))) == 10, question[:40]
+    lines = [row for row in ROWS["6"] if not row.startswith(("|", "-"))]
+    assert [row.count(" | ") for row in lines] == [3] * len(lines) == [3] * 12
+
+
+def test_the_exam_quotes_what_was_measured() -> None:
+    cures = dominance_table.measured("cures")
+    strangers = cures[cures["split by"] == "actor"]
+    for one, than in (("auxiliary", "none"), ("late", "auxiliary")):
+        points, *ends = (100 * each for each in compared(strangers, one, than))
+        low, high = (f"{end:+.1f}" for end in ends)
+        assert f"{one} minus {than} {points:+.1f} ({low} to {high})" in PAGE
+    header = listening.Recogniser.load().header
+    low, high = (100 * f(header["accuracy_of_actor"].values()) for f in (min, max))
+    right = 100 * header["rows"][0]["accuracy"]
+    assert f"{right:.0f} % (by actor {low:.0f} to {high:.0f} %)" in PAGE
+    heard = robustness.measured().set_index(["heard", "trained on"])
+    row = 100 * heard.loc[("noise 0 dB", list(robustness.WAYS)[1])]
+    assert f"leaves {row['accuracy']:.0f} %" in PAGE
+    assert f"(calibration error {row['calibration error']:.0f} points)" in PAGE
