@@ -7,11 +7,14 @@ differ in dash and marker too, so that colour never carries the meaning alone.
 from __future__ import annotations
 
 import base64
+import hashlib
 import html
 import io
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -47,7 +50,8 @@ class Picture:
         """Draw a figure, less the margins around it if it shall be `tight`, and close it.
 
         `corpus` says what recordings it was made from, ``practice corpus`` or ``RAVDESS``; it
-        stands in a corner and at the end of the alternative text.
+        stands in a corner and at the end of the alternative text. Where ``AVLIB_SVG`` names a
+        folder, the figure is written there as SVG too, under `Picture.name`.
         """
         if corpus is not None:
             alt = f"{alt} Made from: {corpus}."
@@ -55,8 +59,16 @@ class Picture:
         drawn = io.BytesIO()
         box = "tight" if tight else None
         figure.savefig(drawn, format="png", dpi=figure.dpi, bbox_inches=box)
+        picture = cls(drawn.getvalue(), alt)
+        if folder := os.environ.get("AVLIB_SVG"):
+            figure.savefig(Path(folder, f"{picture.name}.svg"), bbox_inches=box)
         plt.close(figure)
-        return cls(drawn.getvalue(), alt)
+        return picture
+
+    @property
+    def name(self) -> str:
+        """What the picture is called by its content: the beginning of its PNG's SHA-256."""
+        return hashlib.sha256(self.png).hexdigest()[:16]
 
     @classmethod
     def painted(cls, canvas: Image.Image, alt: str, corpus: str | None = None) -> Picture:

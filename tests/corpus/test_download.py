@@ -6,12 +6,15 @@ import signal
 import ssl
 import subprocess
 import sys
+import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from email.utils import formatdate
+from functools import partial
 from hashlib import md5
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -98,6 +101,24 @@ def test_a_whole_download(host: Zenodo, tmp_path: Path, capsys: pytest.CaptureFi
     assert main(command) == 0
     assert host.requests == []
     assert "is here" in capsys.readouterr().out
+
+
+def test_a_folder_that_python_serves_is_a_mirror(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(manifest, "registry", lambda: SMALL)
+    folder = tmp_path / "mirror" / "records" / download.RECORD / "files"
+    folder.mkdir(parents=True)
+    (folder / SPEECH).write_bytes(FILES[SPEECH])
+    handler = partial(SimpleHTTPRequestHandler, directory=tmp_path / "mirror")
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:  # as `python -m http.server`
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        command = ["download", "--audio", "--actors", "1-3", "--out", str(tmp_path / "own")]
+        assert main([*command, "--mirror", address, "--accept-license"]) == 0
+        server.shutdown()
+    assert sorted(ravdess.index(tmp_path / "own")["actor"].unique()) == [1, 2, 3]
+    assert SPEECH in capsys.readouterr().out
 
 
 def test_archives_are_kept_on_request_and_song_is_kept_apart(host: Zenodo, tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def _blend(answer: object) -> None:
          "the sum."),
         (shared(kept / grown), "ΔO is squared."),
         (shared(kept / (grown + slack) ** 2), "that is O after the training. ΔO is how far it "
-         "*grew*: after less before."),
+         "*grew*: after minus before."),
         (shared(kept * grown**2), "divide by ΔO²: who overfits more weighs *less*."),
         (shared(kept), "that is G alone. Divide by ΔO²."),
         (shared(fell / grown**2), "G is how far the *validation* loss fell, not the training "
