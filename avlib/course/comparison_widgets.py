@@ -60,7 +60,7 @@ def draw_splits(
         axes.set_yticks([0, len(lines) - 1], [min(lines), max(lines)])
         tested = (drawn == 0).any(axis=1)
         both = (tested & (drawn == len(SIDES) - 1).any(axis=1)).sum()
-        said.append(f"split by {unit}, {tested.sum()} actors are tested, {both} of them trained on")
+        said.append(f"split by {unit}, tested actors {tested.sum()}, of them trained on {both}")
     axes.set_xlabel("frame pairs, sorted by clip")
     keys = [Patch(color=colours(len(SIDES) - 1 - n), label=name) for n, name in enumerate(SIDES)]
     figure.legend(handles=keys, loc="outside upper right", ncols=3, frameon=False)
@@ -99,8 +99,8 @@ def confusion_table(counts: pd.DataFrame, pressed: bool = False) -> str:
     return (
         f"{_RING if pressed else ''}"
         '<table class="avlib-confusion" style="border-collapse: collapse; width: auto">'
-        '<caption style="text-align: left">Rows: true label. Columns: predicted label. '
-        "The brighter, the larger the share of the row.</caption>"
+        '<caption style="text-align: left; white-space: nowrap">Rows: true label. Columns: '
+        "predicted label. The brighter, the larger the share of the row.</caption>"
         f"<thead><tr><td></td>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
     )
 
@@ -219,5 +219,5 @@ def draw_differences(
     axes.axvline(0, color="black", linestyle=":")
     axes.set_yticks(range(len(found)), list(found))
     axes.set(ylim=(len(found) - 0.4, -0.6), xlabel="difference in accuracy (points)")
-    words = f"Paired differences; a grey dot is one actor. {'; '.join(said)}."
+    words = f"On {made_from}, paired differences; a grey dot is one actor. {'; '.join(said)}."
     return Picture.of(figure, words, made_from)

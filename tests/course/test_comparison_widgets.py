@@ -37,8 +37,8 @@ def test_the_drawn_splits_say_who_is_on_both_sides(built: features.FeatureStore)
         unit: lesson.split_by(built.rows, columns, seed=0) for unit, columns in lesson.UNITS.items()
     }
     words = widgets.draw_splits(built.rows, sides, "practice corpus").alt
-    assert "split by pair, 4 actors are tested, 4 of them trained on" in words
-    assert "split by actor, 1 actors are tested, 0 of them trained on" in words
+    assert "split by pair, tested actors 4, of them trained on 4" in words
+    assert "split by actor, tested actors 1, of them trained on 0" in words
     for unit, (train, _, test) in sides.items():  # what the text says of the picture
         met = built.rows["actor"].iloc[test].isin(built.rows["actor"].iloc[train])
         assert met.mean() == (unit != "actor"), unit
@@ -119,7 +119,7 @@ def test_differences_are_drawn_with_their_words() -> None:
     gain = np.array([0.1, -0.05, 0.2, 0.15])
     words = widgets.draw_differences({"a − b": gain}, {"a − b": (-0.02, 0.22)}, "RAVDESS").alt
     assert "a − b: +10.0 points, interval -2.0 to +22.0, above zero for 3 of 4 actors" in words
-    assert words.endswith("Made from: RAVDESS.")
+    assert words.startswith("On RAVDESS, ")
 
 
 class TestWins:
