@@ -223,7 +223,8 @@ def readme_table() -> str:
 def _kept(name: str) -> tuple[list[dict[str, object]], dict[str, object]]:
     """The rows of a measurement, and where and when they came from."""
     kept = json.loads((MEASURED / f"{name}.json").read_text("utf-8"))
-    return kept["rows"], {key: kept[key] for key in ("measured_on", "commands", "commit", "date")}
+    told = ("measured_on", "prepared_by", "commands", "commit", "date")
+    return kept["rows"], {key: kept[key] for key in told if kept[key]}
 
 
 _NOT_DRAWN = ("UAR", "noise at", "face black", "gradient of", "overfitting", "lost with")
