@@ -210,6 +210,7 @@ def draw_differences(
         axes.annotate(
             f"{middle:+.1f} ({low:+.1f} to {high:+.1f})", (middle, place), (0, 8),
             textcoords="offset points", ha="center", fontsize=9,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
         )  # fmt: skip
         better = int((np.asarray(each) > 0).sum())
         said.append(
