@@ -7,7 +7,7 @@ Without a kernel the picture of the default settings is shown. Runs on ipywidget
 import html
 import io
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -75,8 +75,9 @@ class Explorer:
         self.shown = ipywidgets.HTML()
         words = ipywidgets.HTML(f"<p>{html.escape(caption)}</p>")
         for control in controls.values():
-            control.style.description_width = "10em"
-            control.layout.width = "32em"
+            if hasattr(control, "description"):
+                control.style.description_width = "10em"
+                control.layout.width = "32em"
             control.observe(self._redraw, names="value")
         self._redraw()
         movers = [film.mover()] if films else []
@@ -158,44 +159,6 @@ def clip_chooser(clips: pd.DataFrame) -> Explorer:
         statement=choice("sentence", sentences, first.statement),
         repetition=choice("repetition", [1, 2], first.repetition),
         actor=choice("actor", [(f"{one:02d}", one) for one in sorted(set(clips["actor"]))]),
-    )
-
-
-def draw_confusion_cell(
-    predictions: pd.DataFrame, clips: pd.DataFrame, true: int, predicted: int, number: int
-) -> Heard | Film:
-    """One of the clips that a cell of a confusion matrix counts.
-
-    Takes what `metrics.by_clip` and `ravdess.index` returned, the emotion codes of the cell's row
-    and column, and which of its clips, from 1. Raises `ValueError` if the cell counts none.
-    """
-    truth, guess = ravdess.EMOTIONS[true - 1], ravdess.EMOTIONS[predicted - 1]
-    counted = (predictions["label"] == true) & (metrics.predicted(predictions) == predicted)
-    inside = predictions[counted]
-    if inside.empty:
-        raise ValueError(f"no {truth} clip was taken for {guess}")
-    place = (number - 1) % len(inside)
-    chosen = inside.iloc[place]
-    shown = draw_named(clips, chosen["clip"])
-    certainty = np.exp(chosen[f"log_prob_{predicted}"])
-    said = (
-        f"{shown.caption}. Predicted: {guess} (probability {certainty:.2f}). "
-        f"Clip {place + 1} of {len(inside)} in this cell"
-    )
-    return replace(shown, caption=said)
-
-
-def confusion_browser(predictions: pd.DataFrame, clips: pd.DataFrame) -> Explorer:
-    """Play the clips behind each cell of a confusion matrix (lesson 05)."""
-    counts = metrics.confusion(predictions).to_numpy()
-    true, predicted = np.unravel_index(counts.argmax(), counts.shape)  # the fullest cell
-    return Explorer(
-        partial(draw_confusion_cell, predictions, clips),
-        "Choose a cell of the matrix: the true label, and the predicted one.",
-        films=True,
-        true=choice("true", EMOTION_CODES, int(true) + 1),
-        predicted=choice("predicted", EMOTION_CODES, int(predicted) + 1),
-        number=choice("clip", range(1, counts.max() + 1)),
     )
 
 

@@ -5,6 +5,7 @@ nothing that differs between two equal runs, such as seconds.
 Taught in notebooks/05-the-accuracy-comparison.ipynb.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from itertools import product
@@ -182,6 +183,23 @@ def table1_beside_paper(result: dict[str, object]) -> pd.DataFrame:
             **{("paper", side): PAPER_TABLE_1.get(name, {}).get(side) for side in SIDES},
         }
     return pd.DataFrame(rows).T.round(1)
+
+
+def counts_by_actor() -> pd.DataFrame:
+    """How often networks were right about each actor, none of whom they had met.
+
+    One row for each ``corpus``, ``network`` of `networks.NETWORKS`, ``seed`` and ``actor``, with
+    ``right`` and ``clips``. Each actor is tested once a seed, on one of four folds; which commands
+    made it stands in ``wins.json`` and in RESULTS.md.
+    """
+    kept = json.loads(Path(__file__).with_name("wins.json").read_text("utf-8"))
+    rows = [
+        {key: row[key] for key in ("corpus", "network", "seed")}
+        | {"actor": int(actor), "right": right, "clips": clips}
+        for row in kept["rows"]
+        for actor, (right, clips) in row["right of"].items()
+    ]
+    return pd.DataFrame(rows)
 
 
 def trained(

@@ -230,7 +230,7 @@ def confusion(counts: pd.DataFrame, title: str, corpus: str) -> Picture:
 
 
 def reliability(found: Mapping[str, pd.DataFrame], corpus: str) -> Picture:
-    """Draw how often networks are right when they are so sure.
+    """Draw how often networks are right when they are so sure, and in each dot how many clips.
 
     `found` maps names to what `metrics.reliability` returned.
     Source: Guo et al. 2017, *On Calibration of Modern Neural Networks*.
@@ -238,13 +238,16 @@ def reliability(found: Mapping[str, pd.DataFrame], corpus: str) -> Picture:
     figure, axes = plt.subplots(figsize=(7.6, 4.5))
     axes.plot([0, 100], [0, 100], color="grey", linestyle=":", label="as sure as right")
     said = []
-    for name, parts in found.items():
-        axes.plot(100 * parts["confidence"], 100 * parts["accuracy"], label=name, marker="o")
+    for (name, parts), marker in zip(found.items(), "os^D", strict=False):
+        across, up = 100 * parts["confidence"], 100 * parts["accuracy"]
+        axes.plot(across, up, label=name, marker=marker, markersize=15, markerfacecolor="white")
+        for x, y, count in zip(across, up, parts["predictions"], strict=True):
+            axes.text(x, y, f"{count:.0f}", ha="center", va="center_baseline", fontsize=8, zorder=3)
         surest = parts.iloc[-1]
         said.append(
             f"{name}: when {100 * surest['confidence']:.0f} % sure, right in "
             f"{100 * surest['accuracy']:.0f} % of {surest['predictions']:.0f} predictions"
         )
-    axes.set(xlabel="how sure (%)", ylabel="how often right (%)", xlim=(0, 101), ylim=(0, 101))
-    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    axes.set(xlabel="how sure (%)", ylabel="how often right (%)", xlim=(0, 105), ylim=(-5, 105))
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5), markerscale=0.5)
     return Picture.of(figure, f"Reliability. {'; '.join(said)}.", corpus)

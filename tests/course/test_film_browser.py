@@ -24,7 +24,7 @@ SCREENSHOTS = Path(__file__).parent / "screenshots"
 MADE_READY = """\
 import numpy as np
 from avlib.corpus import ravdess
-from avlib.course import film, widgets
+from avlib.course import comparison_widgets, film, widgets
 from avlib.evaluation import plots
 plots.set_style()
 clips = ravdess.index("corpus")
@@ -38,7 +38,7 @@ predictions[metrics.LOG_COLUMNS] = logs
 SHOWN = ("widgets.draw_clip(clips, one.emotion, one.intensity, one.actor)",
          "widgets.clip_chooser(clips)",
          "widgets.pair_scrubber(one.picture, ravdess.corpus(clips), one.sound)",
-         "widgets.confusion_browser(predictions, clips)")  # fmt: skip
+         "comparison_widgets.confusion_browser(predictions, clips)")  # fmt: skip
 
 
 @pytest.fixture(scope="module")

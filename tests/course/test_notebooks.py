@@ -243,6 +243,7 @@ def test_a_module_is_used_in_the_lesson_that_its_head_names(module: str, noteboo
     [
         "evaluation/plots.py",
         "course/widgets.py",
+        "course/comparison_widgets.py",
         "course/convolution_widgets.py",
         "course/dominance_widgets.py",
         "course/feature_widgets.py",

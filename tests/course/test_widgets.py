@@ -95,26 +95,6 @@ def test_the_chooser_moves_one_part_of_a_name_at_a_time(clips: pd.DataFrame) -> 
     assert "there is no such clip here" in chooser.shown.value
 
 
-def test_the_confusion_browser_plays_a_clip_of_its_cell(
-    clips: pd.DataFrame, built: features.FeatureStore
-) -> None:
-    rows = np.arange(len(built.rows))
-    certain = np.full((len(rows), 8), -20.0)
-    certain[rows, (built.rows["emotion"] - 1).to_numpy()] = 0.0  # every decision is right
-    predictions = metrics.by_clip(metrics.prediction_table(built, rows, certain))
-    browser = widgets.confusion_browser(predictions, clips)
-    for number in browser.controls["number"].options:  # none shows what another showed
-        browser.controls["number"].value = number
-        assert f"Clip {number} of 8" in browser.shown.value
-    browser.controls["number"].value = 1
-    browser.controls["true"].value = browser.controls["predicted"].value = 5
-    assert "Predicted: angry (probability 1.00). Clip 1 of 8" in browser.shown.value
-    assert "<video controls" in browser.shown.value
-    browser.controls["predicted"].value = 3
-    assert "no angry clip was taken for happy" in browser.shown.value
-    assert "<video" not in browser.shown.value
-
-
 def test_the_interval_is_wider_over_actors_and_of_fewer(built: features.FeatureStore) -> None:
     rows = np.arange(len(built.rows))
     told = np.full((len(rows), 8), -9.0)

@@ -4,7 +4,7 @@
 these measurements (all of them without a name) and keeps what they come to under
 ``tests/benchmarks/measured``, with the commit, the machine and the date.
 ``python tests/tools/results.py write`` prints all that is kept into RESULTS.md and README.md, and
-the rows of `ladder`, `robustness`, `dominance` and `table2` beside these modules of avlib.
+the rows of `ladder`, `robustness`, `dominance`, `table2` and `wins` beside these modules of avlib.
 Nobody types a number.
 """
 
@@ -136,7 +136,11 @@ def table(rows: list[dict[str, object]]) -> str:
     """Rows as Markdown; a figure and its interval share a cell."""
     columns = [name for name in dict.fromkeys(key for row in rows for key in row)]
     columns = [name for name in columns if not re.search(r" (from|to)$", name)]
-    columns = [name for name in columns if any(row.get(name) is not None for row in rows)]
+    columns = [
+        name
+        for name in columns
+        if any(row.get(name) is not None and not isinstance(row[name], dict) for row in rows)
+    ]  # what is counted actor by actor is drawn in lesson 05
     lines = ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
     for row in rows:
         lines.append("| " + " | ".join(cell(row, name) for name in columns) + " |")
@@ -219,7 +223,8 @@ def readme_table() -> str:
 def _kept(name: str) -> tuple[list[dict[str, object]], dict[str, object]]:
     """The rows of a measurement, and where and when they came from."""
     kept = json.loads((MEASURED / f"{name}.json").read_text("utf-8"))
-    return kept["rows"], {key: kept[key] for key in ("measured_on", "commands", "commit", "date")}
+    told = ("measured_on", "prepared_by", "commands", "commit", "date")
+    return kept["rows"], {key: kept[key] for key in told if kept[key]}
 
 
 _NOT_DRAWN = ("UAR", "noise at", "face black", "gradient of", "overfitting", "lost with")
@@ -250,7 +255,15 @@ def drawn() -> dict[str, object]:
         }
     found = {"ladder": ladder, "robustness": told | {"rows": rows}, "dominance": dominance}
     rows, told = _kept("systems")
-    return found | {"table2": told | {"rows": rows}}
+    found["table2"] = told | {"rows": rows}
+    rows, told = _kept("wins")
+    counted = [
+        {"corpus": row["setting"], "network": row["who"]}
+        | {key: row[key] for key in ("seed", "right of")}
+        for row in rows
+        if "right of" in row
+    ]
+    return found | {"wins": told | {"rows": counted}}
 
 
 def written() -> dict[Path, str]:
