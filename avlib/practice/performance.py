@@ -29,7 +29,7 @@ HIGHEST_ACTION_UNIT = 5.0  # OpenFace's scale ends here
 # What the mouth does to speak, and lids to blink, is no expression: it stays as measured.
 _EXPRESSING = [unit not in ("AU25", "AU26", "AU45") for unit in ACTION_UNITS]
 # Of what an actor's action units always are, this share is how the face is built (see `draw`).
-AT_REST = 0.75
+AT_REST = 0.25
 # A neutral face varies this much as others do. Measured on the action units published for 16
 # actors of RAVDESS: within an actor's neutral clips they spread by 0.06, by 0.10 to 0.17 in others.
 _NEUTRAL_SPREAD = 0.45
