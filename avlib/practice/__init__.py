@@ -24,7 +24,7 @@ from avlib.practice import performance
 
 __getattr__, __dir__, _ = lazy_loader.attach(__name__, ["face", "media", "movement", "voice"])
 
-VERSION = 4  # of the corpus: another number, other bytes
+VERSION = 5  # of the corpus: another number, other bytes
 _SOURCE = "practice corpus"
 _STALE_S = 3600  # no file takes so long to write: its run was killed
 
@@ -81,7 +81,7 @@ def write(
     wanted = list(dict.fromkeys(name.as_modality(1) for name in names))
     missing = [name for name in wanted if not _is_written(folder, name, modalities)]
     heard = performance.draw(missing, seed).to_dict("records")
-    seen = performance.draw(missing, seed, performance.AT_REST).to_dict("records")
+    seen = performance.draw(missing, seed, seen=True).to_dict("records")
     _claim(folder, seed, {name.actor for name in wanted})
     tasks = [
         delayed(_write_clip)(folder, *clip, seed, modalities)

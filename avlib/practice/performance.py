@@ -26,14 +26,19 @@ QUANTITIES = VOICE_QUANTITIES + ACTION_UNITS
 _UNITS = slice(len(VOICE_QUANTITIES), None)
 HIGHEST_ACTION_UNIT = 5.0  # OpenFace's scale ends here
 
+# What the mouth does to speak, and lids to blink, is no expression: it stays as measured.
+_EXPRESSING = [unit not in ("AU25", "AU26", "AU45") for unit in ACTION_UNITS]
 # Of what an actor's action units always are, this share is how the face is built (see `draw`).
 AT_REST = 0.25
+# A neutral face varies this much as others do. Measured on the action units published for 16
+# actors of RAVDESS: within an actor's neutral clips they spread by 0.06, by 0.10 to 0.17 in others.
+_NEUTRAL_SPREAD = 0.45
 
 # A different first key for each part, so that no two parts share their random numbers.
 _ACTOR, _ACTOR_EMOTION, _CLIP = 1, 2, 3
 
 
-def draw(names: Iterable[ClipName], seed: int = 0, at_rest: float = 0.0) -> pd.DataFrame:
+def draw(names: Iterable[ClipName], seed: int = 0, seen: bool = False) -> pd.DataFrame:
     """Draw how speech clips are performed: ``(clips, 22)`` float64, a row a name, in their order.
 
     Five voice quantities (semitones, dB, octaves) and 17 action units (0 to 5, clip means); the
@@ -42,14 +47,14 @@ def draw(names: Iterable[ClipName], seed: int = 0, at_rest: float = 0.0) -> pd.D
     processes, gets the same numbers. Raises ValueError if a name is not speech, or the seed is
     negative.
 
-    `at_rest` is the share, 0 to 1, of an actor's own part to leave out of the action units. The
-    tables hold what software read in each face without knowing it at rest: deep-set eyes pass for
-    lowered brows. As measured it is 0; a face that is drawn, rest and all, needs less.
+    As measured, or as it is `seen`. The tables hold what software read in each face without
+    knowing it at rest: deep-set eyes pass for lowered brows, and every neutral face has raised
+    brows to it. A face that is drawn, rest and all, moves by what is left without that.
     """
     if seed < 0:
         raise ValueError(f"seed: should be zero or more, got {seed}")
     names = list(names)
-    rows = [_draw_clip(name, seed, at_rest) for name in names]
+    rows = [_draw_clip(name, seed, seen) for name in names]
     index = pd.Index([name.clip for name in names], name="clip", dtype=object)
     rows = np.reshape(rows, (len(names), len(QUANTITIES)))
     return pd.DataFrame(rows, index, columns=list(QUANTITIES))
@@ -81,17 +86,19 @@ def clip_key(name: ClipName) -> tuple[int, ...]:
     return astuple(name)[1:]
 
 
-def _draw_clip(name: ClipName, seed: int, at_rest: float) -> np.ndarray:
+def _draw_clip(name: ClipName, seed: int, seen: bool) -> np.ndarray:
     if name.channel != 1:
         raise ValueError(f"{name}: is not speech; the practice corpus holds speech (channel 01)")
+    mean = cell_mean(name.emotion, name.intensity).to_numpy()
     own = _gaussian("actor", (seed, _ACTOR, name.actor))
-    own[_UNITS] *= 1 - at_rest
-    drawn = (
-        cell_mean(name.emotion, name.intensity).to_numpy()
-        + own
-        + _gaussian("actor_emotion", (seed, _ACTOR_EMOTION, name.actor, name.emotion))
-        + _gaussian("clip", (seed, _CLIP, *clip_key(name)))
-    )
+    varied = _gaussian("actor_emotion", (seed, _ACTOR_EMOTION, name.actor, name.emotion))
+    varied += _gaussian("clip", (seed, _CLIP, *clip_key(name)))
+    if seen:
+        own[_UNITS] *= 1 - AT_REST
+        rest = cell_mean(1, 1).to_numpy()[_UNITS]
+        mean = np.concatenate([mean[: _UNITS.start], mean[_UNITS] - rest * _EXPRESSING])
+        varied[_UNITS] *= _NEUTRAL_SPREAD if name.emotion == 1 else 1.0
+    drawn = mean + own + varied
     drawn[_UNITS] = drawn[_UNITS].clip(0.0, HIGHEST_ACTION_UNIT)
     return drawn
 

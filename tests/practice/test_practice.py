@@ -13,12 +13,16 @@ import pandas as pd
 import pytest
 import soundfile
 import voices
+from conftest import REAL
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from avlib import practice
 from avlib.corpus import manifest, ravdess
-from avlib.features import video
+from avlib.features import action_units, video
 from avlib.practice import face, performance, voice
 
+UNITS = REAL / "action_units_actors_01-16.csv"
 NAMES = [
     ravdess.ClipName(1, 1, emotion, intensity, 1, 1, actor)
     for actor in (1, 4)  # an even one whose voice has breath, which is noise
@@ -236,6 +240,35 @@ def test_an_action_unit_moves_its_part_of_the_face(unit: str, moved: slice, stil
     change = np.abs(pulled.astype(int) - rest).sum(axis=2)[:, 100:220]
     assert change[moved].max() > 60
     assert change[still].max() == 0
+
+
+def standardised(table: np.ndarray) -> np.ndarray:
+    return (table - table.mean(axis=0)) / table.std(axis=0)
+
+
+@pytest.mark.skipif(not UNITS.exists(), reason="needs the action units published for RAVDESS")
+def test_who_learned_from_real_faces_reads_the_drawn_ones() -> None:
+    """At least as well as it reads real strangers; the units are those that both scales share."""
+    units = ["AU04", "AU05", "AU06", "AU07", "AU10", "AU12", "AU14", "AU15", "AU45"]
+    published = action_units.read(UNITS)[[f"{unit}_r" for unit in units]]
+    parsed = [ravdess.ClipName.parse(f"01-{clip}") for clip in published.index]
+    of_speech = [name.channel == 1 for name in parsed]
+    real = standardised(published[of_speech].to_numpy())
+    emotion, actor = np.array(
+        [(name.emotion, name.actor) for name in parsed if name.channel == 1]
+    ).T
+    names = practice.half(range(1, 17))
+    drawn = standardised(performance.draw(names, seen=True)[units].to_numpy())
+    wanted = np.array([name.emotion for name in names])
+    regression = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
+    strangers = cross_val_predict(regression, real, emotion, groups=actor, cv=GroupKFold(8))
+    decided = regression.fit(real, emotion).predict(drawn)
+    assert (decided == wanted).mean() > (strangers == emotion).mean() > 0.4
+    told = {each: (decided[wanted == each] == each).mean() for each in range(1, 9)}
+    assert told[1] > 0.4  # neutral; of faces drawn as measured 0.25
+    assert told[2] > 0.7  # calm
+    as_measured = standardised(performance.draw(names)[units].to_numpy())
+    assert (regression.predict(as_measured) == wanted).mean() < (decided == wanted).mean()
 
 
 @pytest.mark.slow

@@ -24,7 +24,7 @@ def contact_sheet(actors: int = 6, seed: int = 0) -> np.ndarray:
     for emotion, label in enumerate(EMOTIONS, 1):
         strongest = 1 if emotion == 1 else 2
         names = [ClipName(1, 1, emotion, strongest, 1, 1, actor) for actor in range(1, actors + 1)]
-        peaks = 1.35 * performance.draw(names, seed, performance.AT_REST)
+        peaks = 1.35 * performance.draw(names, seed, seen=True)
         peaks["AU45"] *= 0.2 / 1.35  # eyes open
         units = peaks[list(performance.ACTION_UNITS)].to_numpy()
         faces = [
