@@ -54,7 +54,7 @@ class Encoded:
     """A film as a browser plays it; its time 0 is that of the first frame."""
 
     mp4: bytes
-    poster: bytes  # the first frame, JPEG
+    poster: bytes  # its most telling frame, JPEG
     seconds: float
     size: tuple[int, int]  # width and height in pixels
 
@@ -213,8 +213,22 @@ def _encode(paths: tuple[str, ...], states: tuple[str, ...]) -> Encoded:
     else:
         content = _written(picture, samples)
     with av.open(io.BytesIO(content)) as film:
-        seconds, first = film.duration / av.time_base, _small(next(film.decode(video=0)))
-    return Encoded(content, _jpeg(first), seconds, first.shape[1::-1])
+        seconds, still = film.duration / av.time_base, _small(_most_telling(film))
+    return Encoded(content, _jpeg(still), seconds, still.shape[1::-1])
+
+
+def _most_telling(film: av.container.InputContainer) -> av.VideoFrame:
+    """Of the half of the frames that differ most from the first, a face at rest, the most typical.
+
+    The one that differs most of all would show a blink, or a mouth at its widest.
+    """
+    frames = list(film.decode(video=0))
+    grey = [each.reformat(64, 36, format="gray").to_ndarray() for each in frames]
+    grey = np.array(grey, dtype=np.int16)
+    change = np.abs(grey - grey[0]).sum(axis=(1, 2))
+    moved = np.flatnonzero(change >= np.median(change))
+    typical = np.median(grey[moved], axis=0)
+    return frames[moved[np.abs(grey[moved] - typical).sum(axis=(1, 2)).argmin()]]
 
 
 def _frames(path: str) -> Iterator[tuple[float, av.VideoFrame]]:

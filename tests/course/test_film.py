@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import av
+import cv2
 import ipywidgets
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from media import NTSC, RATE, number_on, tone, write_mp4
 
 from avlib.course import film, widgets
 from avlib.features import video
+from avlib.practice import media
 
 CLICK_S = 1.5  # when the click is heard, and the marked frame seen
 APART_S = 0.005  # that a click may be off; a frame lasts 0.033 s
@@ -88,6 +90,14 @@ def test_a_large_film_is_written_again_small_and_in_step(tmp_path: Path) -> None
     assert len(found.mp4) <= film.LARGEST
     assert_in_step(found.mp4)
     assert found.poster[:2] == b"\xff\xd8"
+
+
+def test_its_poster_is_the_expression_that_is_held_and_no_blink(tmp_path: Path) -> None:
+    rest, held, blink = (np.full((180, 320, 3), level, np.uint8) for level in (60, 160, 250))
+    path = tmp_path / "film.mp4"
+    path.write_bytes(media.mp4([rest] * 30 + [held] * 20 + [blink] * 4 + [held] * 20, None))
+    poster = cv2.imdecode(np.frombuffer(film.encode(path).poster, np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert poster.mean() == pytest.approx(160, abs=5)
 
 
 @pytest.mark.parametrize("late", [0.3, 1.0])
