@@ -115,6 +115,9 @@ class TestEveryLesson:
             question = each[at][1].split("**Predict.**")[-1].strip()
             assert "\n#" not in question, question
             assert len(question.split("\n\n")) <= 2, question  # and no answer below it
+            name, _ = each[at + 1][1].split(" = course.guess(")  # buttons or a line for it
+            answered = [code for kind, code in each[at + 2 :] if f"{name}.came_out(" in code]
+            assert answered, name
 
     def test_has_three_exercises_with_two_hints_and_a_solution_each(self, notebook: Path) -> None:
         found = re.split(r"^### Exercise ", prose(notebook), flags=re.M)[1:]
