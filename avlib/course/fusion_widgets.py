@@ -161,7 +161,10 @@ def draw_probe(
     ]
     given = f"sound {'off' if mute else 'on'} and picture {'off' if blank else 'on'}"
     words = f"True: {true}. With {given}: {', '.join(said)}. Made from: {samples.corpus}."
-    pair = samples.pairs[row].cpu().numpy() // (4 if blank else 1)
+    pair = samples.pairs[row].cpu().numpy()
+    if blank:  # the mean of each colour, as the network gets it
+        mean = samples.image_mean[samples.group_of_row[row]].flatten()
+        pair = np.full_like(pair, mean.cpu().round().numpy())
     title = f"true: {true}" + ", muted" * mute + ", blanked" * blank
     drawn = Drawing(_bars(pair, title, chances, samples.corpus), words)
     if play is None or not isinstance(shown := play(row), Film):

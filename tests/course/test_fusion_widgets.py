@@ -1,5 +1,8 @@
 """The fusion network's widgets: what is drawn is what the network does."""
 
+import base64
+
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -56,6 +59,9 @@ def test_the_probe_draws_what_the_network_says(samples: loaders.Samples) -> None
     high = fusion_widgets._HIGH * chances.max().item()
     assert f'height="{high:.1f}" fill="url(#joint)"' in drawn.svg
     assert "sound on and picture off" in drawn.alt
+    png = base64.b64decode(drawn.svg.split("base64,")[1].split('"')[0])
+    shown = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
+    assert np.ptp(shown, axis=(0, 1)).max() == 0  # blanked: one even colour, nothing of the face
 
 
 def test_muting_leaves_the_image_head_as_it_was(
