@@ -336,6 +336,7 @@ def chart(path: str, state: str, seconds: float, corpus: str) -> Picture:
     # A title that looks for its place costs a tenth of the time, and so do ticks between panels.
     above.set_title(f"loudest value {loudest:.2f}", fontsize=10, y=1.0)
     above.set_xlabel("")
+    above.yaxis.labelpad = 0  # beside −0.025 there is no more room
     above.tick_params(bottom=False)
     below.set(xlabel="time (s)", xlim=(0, seconds))
     words = (

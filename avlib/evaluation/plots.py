@@ -120,13 +120,20 @@ def waveform(axes: Axes, sound: np.ndarray, rate: int) -> None:
 
 
 def heat(
-    axes: Axes, values: np.ndarray, seconds: float, ylabel: str, unit: str, top: float | None = None
+    axes: Axes,
+    values: np.ndarray,
+    seconds: float,
+    ylabel: str,
+    unit: str,
+    top: float | None = None,
+    first: int = 0,
 ) -> None:
     """Draw a matrix over time, ``(rows, frames)``, as colours, with its scale beside it.
 
-    `unit` is what the colours measure. The vertical axis ends at `top`, or counts the rows.
+    `unit` is what the colours measure. The vertical axis ends at `top`, or counts the rows
+    from `first` on.
     """
-    area = (0, seconds, 0, len(values) if top is None else top)
+    area = (0, seconds, first, first + len(values) if top is None else top)
     drawn = axes.imshow(values, origin="lower", aspect="auto", extent=area, interpolation="nearest")
     axes.set(xlabel="time (s)", ylabel=ylabel)
     axes.figure.colorbar(drawn, ax=axes, label=unit)
