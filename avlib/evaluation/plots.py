@@ -245,11 +245,13 @@ def reliability(found: Mapping[str, pd.DataFrame], corpus: str) -> Picture:
     figure, axes = plt.subplots(figsize=(7.6, 4.5))
     axes.plot([0, 100], [0, 100], color="grey", linestyle=":", label="as sure as right")
     said = []
-    for (name, parts), marker in zip(found.items(), "os^D", strict=False):
+    for depth, ((name, parts), marker) in enumerate(zip(found.items(), "os^D", strict=False), 2):
         across, up = 100 * parts["confidence"], 100 * parts["accuracy"]
-        axes.plot(across, up, label=name, marker=marker, markersize=15, markerfacecolor="white")
+        look = {"marker": marker, "markersize": 15, "markerfacecolor": "white", "zorder": depth}
+        axes.plot(across, up, label=name, **look)
+        middle = {"ha": "center", "va": "center_baseline", "zorder": depth + 0.5}
         for x, y, count in zip(across, up, parts["predictions"], strict=True):
-            axes.text(x, y, f"{count:.0f}", ha="center", va="center_baseline", fontsize=8, zorder=3)
+            axes.text(x, y, f"{count:.0f}", fontsize=8, **middle)  # under the next network's dots
         surest = parts.iloc[-1]
         said.append(
             f"{name}: when {100 * surest['confidence']:.0f} % sure, right in "
