@@ -177,6 +177,9 @@ def draw_grid(grid: pd.DataFrame) -> Picture:
             100 * shown, ax=axes, annot=True, fmt=".1f", cmap="cividis", linewidths=0.5,
             vmin=percent.min(), vmax=percent.max(), cbar=False,
         )  # fmt: skip
+        for text in axes.texts:  # from the middle of cividis on, black stands out more than white
+            light = float(text.get_text()) > (percent.min() + percent.max()) / 2
+            text.set_color("black" if light else "white")
         axes.set(title=f"{title}, accuracy (%)", xlabel="", ylabel="")
         axes.tick_params(rotation=0, labelsize=9)
         best = shown.stack().idxmax()

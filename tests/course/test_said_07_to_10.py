@@ -9,6 +9,7 @@ import pytest
 from shown import NOTEBOOKS, cells
 
 from avlib import course
+from avlib.course.dominance_widgets import compared
 from avlib.evaluation import dominance_table, listening, robustness
 from avlib.features import functionals
 from avlib.learning import systems
@@ -35,6 +36,18 @@ def test_training_apart_is_no_protection_by_itself() -> None:
     worlds = dominance_table.measured("worlds")
     noise = worlds[(worlds["strength"] == 0) & (worlds["who"] == "late-same")].iloc[0]
     assert noise["accuracy"] < noise["face only"]
+    late = worlds[(worlds["strength"] == 0) & (worlds["who"] == "late")].iloc[0]
+    assert abs(late["face only"] - late["accuracy"]) < 0.01  # it loses nothing
+    assert late["head of face"] > noise["head of face"]
+
+
+def test_drowning_is_not_shown_on_ravdess_and_late_stands_highest() -> None:
+    real = dominance_table.measured("cures")
+    for unit in ("actor", "clip"):
+        low, high = compared(real[real["split by"] == unit], "late-same", "none")[1:]
+        assert low < 0 < high
+    ways = real[~real["who"].str.contains(" less ") & (real["split by"] == "actor")]
+    assert ways.set_index("who")["accuracy"].idxmax() == "late"
 
 
 def test_no_two_printed_figures_share_a_protocol() -> None:
