@@ -1,6 +1,8 @@
 """JupyterLab over a folder of notebooks, and a browser in it: what its tests share."""
 
+import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -8,6 +10,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -27,7 +30,8 @@ def lab_over(place: Path) -> Iterator[str]:
     settings = place / "settings" / "@jupyterlab" / "notebook-extension"
     settings.mkdir(parents=True)
     # Cells out of sight would otherwise not be in the page.
-    (settings / "tracker.jupyterlab-settings").write_text('{"windowingMode": "none"}')
+    kept = {"windowingMode": "none", "recordTiming": True}
+    (settings / "tracker.jupyterlab-settings").write_text(json.dumps(kept))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -101,3 +105,21 @@ def run_all(page: object) -> None:
             || document.querySelector('[data-mime-type="application/vnd.jupyter.error"]');
     }"""
     page.wait_for_function(done)
+
+
+def seconds_of_cells(page: object, notebook: Path, pattern: str) -> list[float]:
+    """How long each cell took whose source matches, of a notebook that was run and is saved now."""
+    before = notebook.stat().st_mtime_ns
+    page.keyboard.press("Control+s")
+    end = time.monotonic() + LONGEST_S
+    while notebook.stat().st_mtime_ns == before and time.monotonic() < end:
+        time.sleep(0.1)
+    time.sleep(0.5)  # until it is written to its end
+    found = []
+    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
+        if re.search(pattern, "".join(cell["source"])):
+            told = cell["metadata"]["execution"]
+            ends = (told[what] for what in ("iopub.execute_input", "shell.execute_reply"))
+            began, ended = map(datetime.fromisoformat, ends)
+            found.append((ended - began).total_seconds())
+    return found

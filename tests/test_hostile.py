@@ -354,7 +354,7 @@ ELSEWHERE = {
     "C40": "test_lesson.py::test_too_few_clips_for_the_lessons_are_told_at_the_start",
     "C41": "test_hostile.py::test_whoever_interrupts_at_any_moment_gets_one_line",
     "D42": "test_download.py::test_a_record_that_never_ends_or_hardly_comes_is_given_up",
-    "D43": "test_main.py::test_lab_opens_jupyterlab_on_lesson_00",
+    "D43": "test_main.py::test_lab_opens_lesson_00_and_its_kernels_know_data_and_avlib",
     "D44": "test_download.py::test_whoever_presses_ctrl_c_need_not_wait_for_a_silent_host",
     "E46": "test_audio.py::test_other_forms_of_sound_are_read_under_the_name_of_a_wav",
     "E47": "test_download.py::test_an_answer_to_another_question_is_no_full_disk",

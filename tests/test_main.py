@@ -419,7 +419,7 @@ def test_a_lessons_kernel_ends_with_the_command(
 
 
 @pytest.mark.slow
-def test_lab_opens_jupyterlab_on_lesson_00_and_its_kernels_know_data_and_avlib(
+def test_lab_opens_lesson_00_and_its_kernels_know_data_and_avlib(
     corpus: Path, tmp_path: Path
 ) -> None:
     """Though another avlib is installed; a kernel runs in the notebooks' folder."""

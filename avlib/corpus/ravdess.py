@@ -198,7 +198,11 @@ def find_clip(
     if found.empty:
         there = "; ".join(map(_take, performed.itertuples())) or "nothing"
         why = " (neutral has no strong intensity)" if (emotion, intensity) == (1, 2) else ""
-        raise ValueError(f"there is no such clip here. Actor {actor}, {manner}: {there}{why}")
+        asked = ", ".join(f"{part} {number}" for part, number in take.items())
+        asked = f" with {asked}" if take else ""
+        raise ValueError(
+            f"there is no such clip here{asked}. Actor {actor}, {manner}: {there}{why}"
+        )
     clip = found.iloc[0]
     return clip, f"Actor {actor} ({clip.sex}), {manner}: {_take(clip)}"
 

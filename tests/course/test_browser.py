@@ -9,7 +9,14 @@ from statistics import median
 
 import pytest
 from film_in_browser import move_by_keyboard, move_by_mouse, play_to_the_end, ready
-from in_browser import NEEDS_BROWSER, chromium, lab_over, open_notebook, run_all
+from in_browser import (
+    NEEDS_BROWSER,
+    chromium,
+    lab_over,
+    open_notebook,
+    run_all,
+    seconds_of_cells,
+)
 from shown import NOTEBOOKS, assert_pictures_say_what_they_are
 
 from avlib import course
@@ -27,18 +34,19 @@ CONTROLS |= {"07": 6, "08": 3, "09": 5, "10": 4}
 
 FILMS = {"00": 2, "01": 1, "02": 1, "04": 1, "05": 1}  # that each lesson shows
 
+MADE = r"widgets\.\w+_(chooser|inspector|scrubber|viewer|slider|probe|browser|map)\("
 CHANGED = """([explorer, before]) =>
     [...explorer.querySelectorAll('.widget-html-content')].pop().innerHTML !== before"""
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a JupyterLab over a copy of the notebooks."""
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """The address of a JupyterLab over a copy of the notebooks, and where they lie."""
     place = tmp_path_factory.mktemp("lab")
     course.recordings()
     shutil.copytree(NOTEBOOKS[0].parent, place / "notebooks")
     with lab_over(place) as address:
-        yield address
+        yield address, place / "notebooks"
 
 
 @pytest.fixture(scope="module")
@@ -99,14 +107,20 @@ def _moves(explorer: object) -> list[tuple[str, object]]:
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_lesson_runs_in_the_browser_and_its_widgets_move(
-    notebook: Path, lab: str, browser: object, record_property: Callable[[str, object], None]
+    notebook: Path,
+    lab: tuple[str, Path],
+    browser: object,
+    record_property: Callable[[str, object], None],
 ) -> None:
+    address, folder = lab
     began = time.monotonic()
-    page = open_notebook(browser, f"{lab}/lab/tree/{notebook.name}")
+    page = open_notebook(browser, f"{address}/lab/tree/{notebook.name}")
     run_all(page)
     seconds = time.monotonic() - began
     errors = page.locator('[data-mime-type="application/vnd.jupyter.error"]')
     assert errors.count() == 0, errors.first.inner_text()
+    made = seconds_of_cells(page, folder / notebook.name, MADE)
+    print(f"\n{notebook.stem}: cells that make a widget take {sorted(made)} s")
     films = page.locator(".avlib-film").all()
     assert len(films) == FILMS.get(notebook.name[:2], 0)
     for number, film in enumerate(films, 1):
