@@ -289,6 +289,7 @@ def test_a_profile_knows_who_spoke_before(
     assert "was changed since avlib wrote it" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_one_trained_on_films_sees_faces(
     spoken: list[Path], tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -50,6 +50,7 @@ def rows_of(result: dict[str, object]) -> dict[tuple[str, str, str], dict[str, o
     return {(row["split by"], row["who"], row["variant"]): row for row in table2.table(result)}
 
 
+@pytest.mark.slow
 def test_every_system_is_tested_on_every_clip_of_its_emotions(result: dict[str, object]) -> None:
     assert json.loads(json.dumps(result, allow_nan=False)) == result
     rows = rows_of(result)
@@ -63,6 +64,7 @@ def test_every_system_is_tested_on_every_clip_of_its_emotions(result: dict[str, 
         assert stages[1:] == list(systems.SYSTEMS["cornejo-pedrini"].stages)
 
 
+@pytest.mark.slow
 def test_differences_are_those_on_the_same_clips(result: dict[str, object]) -> None:
     rows = rows_of(result)
     for name in ("ristea", "cornejo-pedrini"):
@@ -82,6 +84,7 @@ def test_who_tells_five_emotions_apart_is_compared_with_one_who_may_answer_five(
     np.testing.assert_allclose(np.exp(some[metrics.LOG_COLUMNS]).sum(axis=1), 1)
 
 
+@pytest.mark.slow
 def test_the_stage_that_decides_is_chosen_without_a_test_row(result: dict[str, object]) -> None:
     for each in result["runs"]:
         if each["network"] == "cornejo-pedrini":
