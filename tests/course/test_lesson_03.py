@@ -59,7 +59,8 @@ def test_the_loop_with_the_students_step_is_fit(easy: features.FeatureStore) -> 
 
 def test_the_figure_of_weights_in_the_text_is_the_networks() -> None:
     weights = sum(each.numel() for each in networks.AudioNetwork().parameters())
-    assert f"about {round(weights / 1000)} 000 numbers that it learns" in LESSON.read_text(encoding="utf-8")
+    said = f"about {round(weights / 1000)} 000 numbers that it learns"
+    assert said in LESSON.read_text(encoding="utf-8")
 
 
 def test_on_real_voices_the_sequence_was_right_more_often_as_the_text_says() -> None:
