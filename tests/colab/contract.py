@@ -29,7 +29,7 @@ import gc
 from avlib.course.widgets import Explorer
 
 _moved = 0
-for _explorer in [each for each in gc.get_objects() if type(each) is Explorer]:
+for _explorer in [each for each in gc.get_objects() if Explorer in type(each).__mro__]:
     for _name, _control in _explorer.controls.items():
         _value, _before = _control.value, _explorer.shown.value
         if hasattr(_control, "options"):
@@ -37,6 +37,9 @@ for _explorer in [each for each in gc.get_objects() if type(each) is Explorer]:
                        for option in _control.options]
         elif isinstance(_value, bool):
             _others = [not _value]
+        elif isinstance(_value, list):  # a matrix to press, where it counts a clip
+            _counts = _explorer.counts.to_numpy()
+            _others = [[int(row), int(column), 1] for row, column in zip(*_counts.nonzero())]
         else:
             _others = [_control.min, _control.max, _control.min + _control.step]
         for _other in _others:
