@@ -49,7 +49,7 @@ def test_no_reader_stumbles(book: Path, browser: object) -> None:
 def test_a_lesson_shows_what_it_showed_when_it_ran(book: Path) -> None:
     page = (book / "00-start-here.html").read_text(encoding="utf-8")
     assert page.count("Made from: practice corpus.") >= 4
-    assert 'aria-label="“Kids are talking by the door”, happy, strong"' in page
+    assert 'aria-label="Actor 1 (male), happy, strong: “Kids are talking by the door”' in page
     assert f"/blob/v{avlib.__version__}/notebooks/00-start-here.ipynb" in page
     assert "01-explore-the-dataset.html" in page
     assert str(course.data_folder()) not in page
