@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
+from avlib import course
 from avlib.course.grading import lessons
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("[0-9][0-9]-*.ipynb"))
@@ -37,3 +38,14 @@ def shown(number: str) -> SimpleNamespace:
     for statement in lessons.read(notebook).prepared:
         exec(compile(statement, notebook.name, "exec"), names)
     return SimpleNamespace(**names)
+
+
+def printed_by(number: str, folder: Path) -> str:
+    """All that a lesson prints when it is run on the practice corpus, text alone."""
+    notebook = next(path for path in NOTEBOOKS if path.name.startswith(number))
+    course.recordings()
+    course.run_lesson(notebook, folder)
+    stored = json.loads((folder / notebook.name).read_text("utf-8"))["cells"]
+    outputs = [each for cell in stored for each in cell.get("outputs", [])]
+    texts = [each.get("text") or each.get("data", {}).get("text/plain", "") for each in outputs]
+    return "\n".join("".join(each) for each in texts)

@@ -85,6 +85,7 @@ def test_every_module_can_be_named() -> None:
     for folder, modules in folders().items():
         inside = avlib if folder == "none" else getattr(avlib, folder)
         for name in modules:
+            assert name in dir(inside), name  # whether or not somebody has imported it before
             assert getattr(inside, name).__name__ == f"{inside.__name__}.{name}"
     assert not hasattr(avlib.features, "download")
 

@@ -207,22 +207,21 @@ def _encode(paths: tuple[str, ...], states: tuple[str, ...]) -> Encoded:
     picture, *sound = paths
     samples = _heard(sound[0], states[1]) if sound else None
     if paths == (picture, picture) and _plays_as_it_is(picture):
-        for _ in _frames(picture):  # to the end: what is damaged is never shown
-            pass
+        frames = [frame for _, frame in _frames(picture)]  # what is damaged is never shown
         content = Path(picture).read_bytes()
     else:
-        content = _written(picture, samples)
+        frames, content = [], _written(picture, samples)
     with av.open(io.BytesIO(content)) as film:
-        seconds, still = film.duration / av.time_base, _small(_most_telling(film))
+        seconds = film.duration / av.time_base
+        still = _small(_most_telling(frames or list(film.decode(video=0))))
     return Encoded(content, _jpeg(still), seconds, still.shape[1::-1])
 
 
-def _most_telling(film: av.container.InputContainer) -> av.VideoFrame:
+def _most_telling(frames: list[av.VideoFrame]) -> av.VideoFrame:
     """Of the half of the frames that differ most from the first, a face at rest, the most typical.
 
     The one that differs most of all would show a blink, or a mouth at its widest.
     """
-    frames = list(film.decode(video=0))
     grey = [each.reformat(64, 36, format="gray").to_ndarray() for each in frames]
     grey = np.array(grey, dtype=np.int16)
     change = np.abs(grey - grey[0]).sum(axis=(1, 2))

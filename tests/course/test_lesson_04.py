@@ -1,14 +1,12 @@
 """Lesson 04: what a student writes is what avlib ships, and the text says what comes out."""
 
-import json
 import re
 
 import pytest
 import torch
 from exercises import exercises
-from shown import NOTEBOOKS, shown
+from shown import printed_by, shown
 
-from avlib import course
 from avlib.learning import networks, training
 
 
@@ -39,15 +37,7 @@ def test_the_loss_that_a_student_writes_is_avlibs() -> None:
 
 @pytest.fixture(scope="module")
 def printed(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """All that the lesson prints when it is run, text alone."""
-    folder = tmp_path_factory.mktemp("lesson")
-    notebook = next(path for path in NOTEBOOKS if path.name.startswith("04"))
-    course.recordings()
-    course.run_lesson(notebook, folder)
-    stored = json.loads((folder / notebook.name).read_text("utf-8"))["cells"]
-    outputs = [each for cell in stored for each in cell.get("outputs", [])]
-    texts = [each.get("text") or each.get("data", {}).get("text/plain", "") for each in outputs]
-    return "\n".join("".join(each) for each in texts)
+    return printed_by("04", tmp_path_factory.mktemp("lesson"))
 
 
 @pytest.mark.slow

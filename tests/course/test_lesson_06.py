@@ -1,15 +1,13 @@
 """Lesson 06: the judge of the learner's interval, and that the text says what comes out."""
 
-import json
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
 from exercises import exercises
-from shown import NOTEBOOKS, shown
+from shown import printed_by, shown
 
-from avlib import course
 from avlib.course import checks
 from avlib.course.checks import lesson_06
 from avlib.evaluation import metrics
@@ -53,15 +51,7 @@ def test_bounds_learnt_by_heart_do_not_pass() -> None:
 
 @pytest.fixture(scope="module")
 def printed(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """All that the lesson prints when it is run, text alone."""
-    folder = tmp_path_factory.mktemp("lesson")
-    notebook = next(path for path in NOTEBOOKS if path.name.startswith("06"))
-    course.recordings()
-    course.run_lesson(notebook, folder)
-    stored = json.loads((folder / notebook.name).read_text("utf-8"))["cells"]
-    outputs = [each for cell in stored for each in cell.get("outputs", [])]
-    texts = [each.get("text") or each.get("data", {}).get("text/plain", "") for each in outputs]
-    return "\n".join("".join(each) for each in texts)
+    return printed_by("06", tmp_path_factory.mktemp("lesson"))
 
 
 def table(printed: str, *rows: str) -> pd.DataFrame:

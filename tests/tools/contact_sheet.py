@@ -13,6 +13,8 @@ import numpy as np
 from avlib.corpus.ravdess import EMOTIONS, ClipName
 from avlib.practice import face, performance
 
+QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 80]  # no difference is seen, at half the size
+
 
 def contact_sheet(actors: int = 6, seed: int = 0) -> np.ndarray:
     """A row an emotion, a column an actor, ``(1440, 140 + 200 × actors, 3)`` uint8 RGB.
@@ -47,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the corpus (default 0)")
     options = parser.parse_args(arguments)
     sheet = contact_sheet(options.actors, options.seed)
-    if not cv2.imwrite(str(options.picture), sheet[..., ::-1]):
+    if not cv2.imwrite(str(options.picture), sheet[..., ::-1], QUALITY):
         parser.error(f"{options.picture}: cannot be written")
     return 0
 
