@@ -56,7 +56,7 @@ def draw_learning(log: pd.DataFrame, corpus: str) -> Picture:
         style = plots.NETWORK_STYLES[name] | {"label": head, "markevery": 4}
         right.plot(log["epoch"], log[f"loss {name}"], **style)
         said.append(f"loss of the {head} at the end {log[f'loss {name}'].iloc[-1]:.2f}")
-    right.axhline(_NOTHING, color="grey", linestyle=":", label="knows nothing")
+    right.axhline(_NOTHING, color="grey", linestyle=":", label="1/8 for each")
     left.set(
         xlabel="epoch",
         ylabel="norm of the joint loss's\ngradient",

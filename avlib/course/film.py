@@ -213,21 +213,8 @@ def _encode(paths: tuple[str, ...], states: tuple[str, ...]) -> Encoded:
         frames, content = [], _written(picture, samples)
     with av.open(io.BytesIO(content)) as film:
         seconds = film.duration / av.time_base
-        still = _small(_most_telling(frames or list(film.decode(video=0))))
+        still = _small(video.most_telling(frames or list(film.decode(video=0))))
     return Encoded(content, _jpeg(still), seconds, still.shape[1::-1])
-
-
-def _most_telling(frames: list[av.VideoFrame]) -> av.VideoFrame:
-    """Of the half of the frames that differ most from the first, a face at rest, the most typical.
-
-    The one that differs most of all would show a blink, or a mouth at its widest.
-    """
-    grey = [each.reformat(64, 36, format="gray").to_ndarray() for each in frames]
-    grey = np.array(grey, dtype=np.int16)
-    change = np.abs(grey - grey[0]).sum(axis=(1, 2))
-    moved = np.flatnonzero(change >= np.median(change))
-    typical = np.median(grey[moved], axis=0)
-    return frames[moved[np.abs(grey[moved] - typical).sum(axis=(1, 2)).argmin()]]
 
 
 def _frames(path: str) -> Iterator[tuple[float, av.VideoFrame]]:

@@ -144,6 +144,31 @@ def upright(frame: av.VideoFrame) -> np.ndarray:
     return np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90) % 4)
 
 
+def still(path: str | Path) -> np.ndarray:
+    """The frame that stands for a film, ``(height, width, 3)`` uint8 RGB: see `most_telling`.
+
+    Raises ``ValueError`` if the film cannot be opened or decoded, or holds no frame.
+    """
+    with opened(path) as (film, stream):
+        frames = list(film.decode(stream))
+    if not frames:
+        raise ValueError(f"{path}: holds no frame; get a whole copy of the file")
+    return upright(most_telling(frames))
+
+
+def most_telling(frames: list[av.VideoFrame]) -> av.VideoFrame:
+    """Of the half of the frames that differ most from the first, a face at rest, the most typical.
+
+    The one that differs most of all would show a blink, or a mouth at its widest.
+    """
+    grey = [each.reformat(64, 36, format="gray").to_ndarray() for each in frames]
+    grey = np.array(grey, dtype=np.int16)
+    change = np.abs(grey - grey[0]).sum(axis=(1, 2))
+    moved = np.flatnonzero(change >= np.median(change))
+    typical = np.median(grey[moved], axis=0)
+    return frames[moved[np.abs(grey[moved] - typical).sum(axis=(1, 2)).argmin()]]
+
+
 def duration(path: str | Path) -> float:
     """How long a recording's picture lasts, in seconds, as its header says.
 

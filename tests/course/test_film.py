@@ -98,6 +98,7 @@ def test_its_poster_is_the_expression_that_is_held_and_no_blink(tmp_path: Path) 
     path.write_bytes(media.mp4([rest] * 30 + [held] * 20 + [blink] * 4 + [held] * 20, None))
     poster = cv2.imdecode(np.frombuffer(film.encode(path).poster, np.uint8), cv2.IMREAD_GRAYSCALE)
     assert poster.mean() == pytest.approx(160, abs=5)
+    assert video.still(path).mean() == pytest.approx(160, abs=5)
 
 
 @pytest.mark.parametrize("late", [0.3, 1.0])
