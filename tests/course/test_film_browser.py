@@ -17,6 +17,7 @@ from in_browser import NEEDS_BROWSER, chromium, lab_over, open_notebook, run_all
 from nbformat import v4
 
 from avlib import course, practice
+from avlib.corpus import ravdess
 
 pytestmark = [pytest.mark.slow, NEEDS_BROWSER]
 
@@ -24,7 +25,7 @@ SCREENSHOTS = Path(__file__).parent / "screenshots"
 MADE_READY = """\
 import numpy as np
 from avlib.corpus import ravdess
-from avlib.course import comparison_widgets, film, widgets
+from avlib.course import comparison_widgets, feature_widgets, film, widgets
 from avlib.evaluation import plots
 plots.set_style()
 clips = ravdess.index("corpus")
@@ -37,16 +38,16 @@ predictions[metrics.LOG_COLUMNS] = logs
 """
 SHOWN = ("widgets.draw_clip(clips, one.emotion, one.intensity, one.actor)",
          "widgets.clip_chooser(clips)",
-         "widgets.pair_scrubber(one.picture, ravdess.corpus(clips), one.sound)",
+         "feature_widgets.pair_scrubber(one.picture, ravdess.corpus(clips), one.sound)",
          "comparison_widgets.confusion_browser(predictions, clips)")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
-    """A JupyterLab over a notebook with the widgets alone, and a corpus of eight clips beside."""
+    """A JupyterLab over a notebook with the widgets alone; beside it a clip of every emotion."""
     place = tmp_path_factory.mktemp("film")
     folder = place / "notebooks"
-    names = practice.first()[:8]
+    names = [ravdess.ClipName(1, 1, emotion, 1, 1, 1, actor=1) for emotion in range(1, 9)]
     practice.write(folder / "corpus", 1, names=names, progress=False, jobs=1)
     lesson = v4.new_notebook(cells=[v4.new_code_cell(each) for each in (MADE_READY, *SHOWN)])
     lesson.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3 (ipykernel)"}
