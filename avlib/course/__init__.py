@@ -19,6 +19,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "listening_widgets",
         "live",
         "overview",
+        "painting",
         "passed",
         "system_sketches",
         "systems_widgets",

@@ -8,11 +8,11 @@ import html
 from functools import partial
 
 import ipywidgets
-import matplotlib as mpl
 import numpy as np
 import torch
 from matplotlib.figure import Figure
 
+from avlib.course import painting
 from avlib.course.training_widgets import Drawing
 from avlib.course.widgets import Explorer, choice
 from avlib.evaluation.plots import OKABE_ITO, Picture
@@ -124,12 +124,12 @@ def draw_filter(
         x, y, response = 284 + 276 * number, 186 + 78 * number, responses[when]
         words.append((x, 18, f"response {when} training: highest {response.max():.1f}"))
         said.append(f"{words[-1][2]}, {100 * (response > 0).mean():.0f} % of the places above 0")
-        _paste(canvas, _coloured(response / highest), x, 26, 4)
+        _paste(canvas, painting.coloured(response / highest), x, 26, 4)
         words.append((10, y, f"the {len(weights[when])} filters {when} training"))
         canvas[y + 5 : y + 56, 7 + 54 * channel : 58 + 54 * channel] = 0  # a frame
         for each, kernel in enumerate(((weights[when] / most + 1) / 2).numpy()):
             _paste(canvas, 255 * kernel, 10 + 54 * each, y + 8, 9)
-    _paste(canvas, _coloured(np.linspace(1, 0, 32)[:, None].repeat(2, axis=1)), 838, 26, 4)
+    _paste(canvas, painting.coloured(np.linspace(1, 0, 32)[:, None].repeat(2, axis=1)), 838, 26, 4)
     words += [(850, 36, f"{highest:.1f}"), (850, 154, "0")]
     words.append((10, 345, f"training changed filter {channel} by {share:.1f} times its own size"))
     figure = Figure(figsize=(8.9, 3.6), dpi=100, layout="none")
@@ -140,11 +140,6 @@ def draw_filter(
         axes.text(x, y, each, fontsize=8)
     alt = f"A frame pair, and where filter {channel} of the first layer responds to it"
     return Picture.of(figure, f"{alt}: {'; '.join(said)}; {words[-1][2]}.", samples.corpus, False)
-
-
-def _coloured(shares: np.ndarray) -> np.ndarray:
-    """Numbers from 0 to 1 in the colours of cividis."""
-    return 255 * mpl.colormaps["cividis"](shares)[..., :3]
 
 
 def _paste(canvas: np.ndarray, picture: np.ndarray, x: int, y: int, size: int) -> None:

@@ -1,7 +1,6 @@
 """Widgets of the way to features (lesson 02): MFCCs, seen and heard again, and frame pairs.
 
-What is drawn at each move of a control is
-painted, not plotted: matplotlib takes half a second for four panels, and a hand does not wait.
+What is drawn at each move of a control is painted (see `painting`), not plotted.
 """
 
 from __future__ import annotations
@@ -12,13 +11,11 @@ from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
-import cv2
-import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw
 
 from avlib.corpus import ravdess
-from avlib.course import film
+from avlib.course import film, painting
 from avlib.course.film import Film
 from avlib.course.widgets import Explorer, Heard, choice, player
 from avlib.evaluation import plots
@@ -30,7 +27,7 @@ __all__ = ["draw_mfcc", "draw_pairs", "flicker", "from_mfcc", "mfcc_inspector", 
 
 TOP = 2000  # Hz: where the inspector's spectrogram ends, so that a voice's stripes can be seen
 ROUNDS = 12  # of Griffin and Lim's algorithm: more take longer than they can be heard
-_WIDE, _HIGH = 350, 140  # pixels of a panel
+_SIZE = 350, 140  # width and height of a panel, in pixels
 _LEFT, _ABOVE, _COLUMN, _ROW = 42, 24, 470, 186  # where the first lies, and how far the next
 
 
@@ -106,21 +103,19 @@ def draw_mfcc(
     found = librosa.feature.mfcc(S=mel, n_mfcc=coefficients)
     empty = int((bands.max(axis=1) == 0).sum())
     canvas = Image.new("RGB", (2 * _COLUMN, 2 * _ROW + 30), "white")
-    low, high = _bounds(sound, _WIDE)
     loudest = max(float(np.abs(sound).max()), 1e-6)
-    level = np.linspace(loudest, -loudest, _HIGH)[:, None]
-    wave = np.where((level >= low) & (level <= high), 0, 255).astype(np.uint8)
-    blue = Image.merge("RGB", [Image.fromarray(np.maximum(wave, part)) for part in (0, 114, 178)])
-    seconds = len(sound) / rate
+    wave = painting.waveform(sound, loudest, _SIZE)
     ends = f"−{loudest:.2f}", f"{loudest:.2f}"
-    _panel(canvas, 0, "1 waveform: amplitude", blue, seconds, ends)
+    painting.panel(canvas, wave, _place(0), ends, "1 waveform: amplitude")
     decibels = librosa.power_to_db(power[: 1 + TOP * window // rate])
     title = "2 spectrogram: kHz, and dB as colour"
-    _heat(canvas, 1, title, decibels, seconds, ("0", f"{TOP // 1000}"))
+    _heat(canvas, 1, title, decibels, ("0", f"{TOP // 1000}"))
     title = "3 mel spectrogram: bands" + (f", {empty} of them empty" if empty else "")
-    _heat(canvas, 2, title, mel, seconds, ("1", f"{len(bands)}"))
+    _heat(canvas, 2, title, mel, ("1", f"{len(bands)}"))
     title = f"4 MFCCs without the 0th, up to ±50: {found.shape[1]} frames"
-    _heat(canvas, 3, title, np.clip(found[1:], -50, 50), seconds, ("1", f"{coefficients - 1}"))
+    _heat(canvas, 3, title, np.clip(found[1:], -50, 50), ("1", f"{coefficients - 1}"))
+    for x, y in map(_place, range(4)):
+        painting.seconds(canvas, (x, y + _SIZE[1]), _SIZE[0], len(sound) / rate)
     again = from_mfcc(found, rate, len(sound), hop, window)
     words = (
         f"Four panels: waveform, spectrogram, mel spectrogram, MFCCs. One analysis frame is "
@@ -137,57 +132,26 @@ def draw_mfcc(
     return Remade(picture, sound, rate, "The recording", again, about)
 
 
-def _bounds(sound: np.ndarray, columns: int) -> tuple[np.ndarray, np.ndarray]:
-    """The least and the greatest sample of each column of a waveform."""
-    edges = np.linspace(0, len(sound), columns, endpoint=False).astype(int)
-    return np.minimum.reduceat(sound, edges), np.maximum.reduceat(sound, edges)
+def _place(number: int) -> tuple[int, int]:
+    """Where the corner of the panel of this number lies."""
+    return _LEFT + number % 2 * _COLUMN, _ABOVE + number // 2 * _ROW
 
 
 def _heat(
-    canvas: Image.Image, place: int, title: str, values: np.ndarray, seconds: float,
-    ends: tuple[str, str],
-) -> None:  # fmt: skip
+    canvas: Image.Image, number: int, title: str, values: np.ndarray, ends: tuple[str, str]
+) -> None:
     """Paint a matrix over time, the first row below, with the scale of its colours beside it."""
     low, high = float(values.min()), float(values.max())
-    size = min(_WIDE, values.shape[1]), min(_HIGH, len(values))
-    shrunk = cv2.resize(values[::-1].astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    shown = cv2.resize(shrunk, (_WIDE, _HIGH), interpolation=cv2.INTER_NEAREST)
-    coloured = _coloured((shown - low) / max(high - low, 1e-6))
-    x, y = _panel(canvas, place, title, coloured, seconds, ends)
-    scale = _coloured(np.repeat(np.linspace(1, 0, _HIGH)[:, None], 10, axis=1))
-    canvas.paste(scale, (x + _WIDE + 8, y))
+    x, y = _place(number)
+    painting.panel(canvas, painting.heat(values, low, high, _SIZE), (x, y), ends, title)
+    wide, tall = _SIZE
+    scale = painting.heat(np.linspace(0, 1, tall)[:, None], 0, 1, (10, tall))
+    canvas.paste(scale, (x + wide + 8, y))
     write = ImageDraw.Draw(canvas)
-    for at, value in ((y, high), (y + _HIGH, low)):
+    for at, value in ((y, high), (y + tall, low)):
         said = f"{value:.0f}".replace("-", "−")
         anchor = "lt" if at == y else "ls"
-        write.text((x + _WIDE + 22, at), said, "black", plots.font(12), anchor=anchor)
-
-
-def _coloured(shares: np.ndarray) -> Image.Image:
-    return Image.fromarray(matplotlib.colormaps["cividis"](shares, bytes=True)[..., :3])
-
-
-def _panel(
-    canvas: Image.Image, place: int, title: str, shown: Image.Image, seconds: float,
-    ends: tuple[str, str],
-) -> tuple[int, int]:  # fmt: skip
-    """Put a picture into one of four places, with a title and both axes; where its corner is.
-
-    `ends` stand at the lower and the upper end of the vertical axis.
-    """
-    x, y = _LEFT + place % 2 * _COLUMN, _ABOVE + place // 2 * _ROW
-    canvas.paste(shown, (x, y))
-    write = ImageDraw.Draw(canvas)
-    write.text((x, y - 6), title, "black", plots.font(14), anchor="ls")
-    write.line([(x - 1, y), (x - 1, y + _HIGH), (x + _WIDE, y + _HIGH)], "black")
-    write.text((x - 5, y + _HIGH), ends[0], "black", plots.font(12), anchor="rs")
-    write.text((x - 5, y), ends[1], "black", plots.font(12), anchor="rt")
-    for second in range(int(seconds) + 1):
-        along = x + _WIDE * second / seconds
-        write.line([(along, y + _HIGH), (along, y + _HIGH + 4)], "black")
-        said = f"{second} s"
-        write.text((along, y + _HIGH + 6), said, "black", plots.font(12), anchor="mt")
-    return x, y
+        write.text((x + wide + 22, at), said, "black", plots.font(12), anchor=anchor)
 
 
 def mfcc_inspector(sound: np.ndarray, rate: int, corpus: str) -> Explorer:

@@ -20,11 +20,12 @@ import av
 import cv2
 import numpy as np
 import scipy.fft
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from av.video.reformatter import VideoReformatter
 from numpy.lib.stride_tricks import sliding_window_view
+from PIL import Image
 
 from avlib.corpus import recording
+from avlib.course import painting
 from avlib.evaluation import plots
 from avlib.evaluation.plots import Picture
 from avlib.features import audio, video
@@ -34,8 +35,9 @@ WIDEST = 480  # pixels: the longer side of a film that is written again
 RATE = 48_000  # Hz, of the sound of a film that is written again
 BANDS, TOP = 64, 8_000  # mel bands of the spectrogram, and Hz where they end
 DEPTH = 60  # dB under the loudest that the spectrogram shows
-LEFT, RIGHT = 0.1, 0.985  # shares of the chart's width at which the film begins and ends
-_HEAD, _FOOT = 0.9, 0.17  # shares of its height, from below
+_CHART, _PANEL = (864, 288), 106  # pixels of the chart, and the height of either panel
+_LEFT, _RIGHT, _ABOVE, _UNDER = 86, 851, 30, 39  # where its panels begin and end
+LEFT, RIGHT = _LEFT / _CHART[0], _RIGHT / _CHART[0]  # where the film does, as shares of the width
 _AT = "position: absolute; pointer-events: none"
 _BAR = (  # a frame pair; its colour leaves the spectrogram as it is
     "box-sizing: border-box; border: 0 solid #E69F00; border-width: 0 1px 0 2px; "
@@ -85,7 +87,8 @@ class Film:
         )
         return (
             '<figure class="avlib-film" data-lm-suppress-shortcuts="true" '
-            f'data-seconds="{self.encoded.seconds:.4f}" data-left="{LEFT}" data-right="{RIGHT}" '
+            f'data-seconds="{self.encoded.seconds:.4f}" '
+            f'data-left="{LEFT:.5f}" data-right="{RIGHT:.5f}" '
             'style="margin: 0.5em 0; max-width: 864px">'
             f'<video controls {"muted " if self.muted else ""}preload="auto" playsinline '
             f'tabindex="0" aria-label="Film: {said}" '
@@ -108,7 +111,7 @@ class Film:
         words = f"{len(self.times)} frame pairs, at {pairs} s."
         drawn, top, bottom = _LINE, 0, 0
         if self.picture is not None:
-            drawn, top, bottom = self.picture.html(), 1 - _HEAD, _FOOT
+            drawn, top, bottom = self.picture.html(), _ABOVE / _CHART[1], _UNDER / _CHART[1]
         inside = f"{_AT}; top: {100 * top:.0f}%; bottom: {100 * bottom:.0f}%"
         bars = "".join(
             f'<i aria-hidden="true" style="{inside}; {_BAR}; left: {self._percent(first):.3f}%; '
@@ -213,7 +216,8 @@ def _encode(paths: tuple[str, ...], states: tuple[str, ...]) -> Encoded:
         frames, content = [], _written(picture, samples)
     with av.open(io.BytesIO(content)) as film:
         seconds = film.duration / av.time_base
-        still = _small(video.most_telling(frames or list(film.decode(video=0))))
+        frame = video.most_telling(frames or list(film.decode(video=0)))
+        still = _small(frame, VideoReformatter())
     return Encoded(content, _jpeg(still), seconds, still.shape[1::-1])
 
 
@@ -236,11 +240,11 @@ def _frames(path: str) -> Iterator[tuple[float, av.VideoFrame]]:
         )
 
 
-def _small(frame: av.VideoFrame) -> np.ndarray:
+def _small(frame: av.VideoFrame, shrink: VideoReformatter) -> np.ndarray:
     """A frame upright, in even numbers of pixels of which the longer side has at most `WIDEST`."""
     shrunk = min(1.0, WIDEST / max(frame.width, frame.height))
     width, height = (max(2, round(side * shrunk / 2) * 2) for side in (frame.width, frame.height))
-    drawn = video.upright(frame.reformat(width, height, format="rgb24"))
+    drawn = video.upright(shrink.reformat(frame, width, height, format="rgb24"))
     return np.ascontiguousarray(drawn)
 
 
@@ -279,12 +283,12 @@ def _written(path: str, samples: tuple[np.ndarray, int] | None) -> bytes:
 
 
 def _write(path: str, samples: tuple[np.ndarray, int] | None, crf: int) -> bytes:
-    held, shown = io.BytesIO(), None
+    held, shown, shrink = io.BytesIO(), None, VideoReformatter()
     with av.open(held, "w", format="mp4") as out:
         if samples is not None:
             voice = out.add_stream("aac", rate=RATE, layout="mono", bit_rate=64_000)
         for time, frame in _frames(path):
-            drawn = _small(frame)
+            drawn = _small(frame, shrink)
             if shown is None:
                 shown = out.add_stream("libx264", rate=30, pix_fmt="yuv420p")
                 shown.height, shown.width = drawn.shape[:2]
@@ -313,31 +317,23 @@ def chart(path: str, state: str, seconds: float, corpus: str) -> Picture:
     which file of that name it is.
     """
     sound, rate = _heard(path, state)
-    figure = Figure(figsize=(9, 3.1), dpi=96, layout="none")
-    above, below = figure.subplots(2, 1, sharex=True)
-    figure.subplots_adjust(LEFT, _FOOT, RIGHT, _HEAD, 0, 0.08)
-    loudest = np.abs(sound).max()
-    plots.waveform(above, sound, rate)
-    _spectrogram(below, sound, rate)
-    # A title that looks for its place costs a tenth of the time, and so do ticks between panels.
-    above.set_title(f"loudest value {loudest:.2f}", fontsize=10, y=1.0)
-    above.set_xlabel("")
-    above.yaxis.labelpad = 0  # beside −0.025 there is no more room
-    above.tick_params(bottom=False)
-    below.set(xlabel="time (s)", xlim=(0, seconds))
+    seen = sound[: round(seconds * rate)]
+    loudest = float(np.abs(sound).max())
+    size = max(1, round((_RIGHT - _LEFT) * len(seen) / rate / seconds)), _PANEL
+    wave = painting.waveform(seen, loudest or 1, size)
+    decibel = log_mel(seen, rate)
+    mel = painting.heat(decibel, decibel.max() - DEPTH, decibel.max(), size)
+    canvas = Image.new("RGB", _CHART, "white")
+    below = _CHART[1] - _UNDER - _PANEL
+    title, ends = f"loudest value {loudest:.2f}", (f"−{loudest:.2f}", f"{loudest:.2f}")
+    painting.panel(canvas, wave, (_LEFT, _ABOVE), ends, title, "amplitude")
+    painting.panel(canvas, mel, (_LEFT, below), ("1", f"{BANDS}"), side="mel band")
+    painting.seconds(canvas, (_LEFT, below + _PANEL), _RIGHT - _LEFT, seconds)
     words = (
         f"Over {seconds:.1f} s, the waveform, loudest value {loudest:.2f}, and the mel "
         f"spectrogram, {BANDS} bands up to {TOP // 1000} kHz; a cursor shows where the film is."
     )
-    return Picture.of(figure, words, corpus, tight=False)
-
-
-def _spectrogram(axes: Axes, sound: np.ndarray, rate: int) -> None:
-    decibel = log_mel(sound, rate)
-    area = (0, len(sound) / rate, 0, BANDS)
-    style = {"vmin": decibel.max() - DEPTH, "cmap": "cividis", "interpolation": "none"}
-    axes.imshow(decibel, origin="lower", aspect="auto", extent=area, **style)
-    axes.set(ylabel="mel band")
+    return Picture.painted(canvas, words, corpus)
 
 
 def log_mel(sound: np.ndarray, rate: int) -> np.ndarray:

@@ -15,6 +15,7 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 
 def frames_at(
@@ -161,7 +162,8 @@ def most_telling(frames: list[av.VideoFrame]) -> av.VideoFrame:
 
     The one that differs most of all would show a blink, or a mouth at its widest.
     """
-    grey = [each.reformat(64, 36, format="gray").to_ndarray() for each in frames]
+    shrink = VideoReformatter()  # one for all: a frame that makes its own takes ten times as long
+    grey = [shrink.reformat(each, 64, 36, format="gray").to_ndarray() for each in frames]
     grey = np.array(grey, dtype=np.int16)
     change = np.abs(grey - grey[0]).sum(axis=(1, 2))
     moved = np.flatnonzero(change >= np.median(change))
