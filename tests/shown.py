@@ -40,12 +40,17 @@ def shown(number: str) -> SimpleNamespace:
     return SimpleNamespace(**names)
 
 
-def printed_by(number: str, folder: Path) -> str:
-    """All that a lesson prints when it is run on the practice corpus, text alone."""
+def executed(number: str) -> list[dict]:
+    """A lesson's cells as they ran on the practice corpus; run once for all tests, and kept."""
+    import pages
+
     notebook = next(path for path in NOTEBOOKS if path.name.startswith(number))
-    course.recordings()
-    course.run_lesson(notebook, folder)
-    stored = json.loads((folder / notebook.name).read_text("utf-8"))["cells"]
-    outputs = [each for cell in stored for each in cell.get("outputs", [])]
+    ran = pages.run(notebook, course.data_folder() / "executed")
+    return json.loads(ran.read_text("utf-8"))["cells"]
+
+
+def said_by(ran: list[dict]) -> list[str]:
+    """What each output of cells as they ran says, text alone."""
+    outputs = [each for cell in ran for each in cell.get("outputs", [])]
     texts = [each.get("text") or each.get("data", {}).get("text/plain", "") for each in outputs]
-    return "\n".join("".join(each) for each in texts)
+    return ["".join(each) for each in texts]

@@ -5,7 +5,6 @@ Shells over pure functions, as in `widgets`.
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,7 @@ from scipy.stats import binomtest
 from avlib import course, practice
 from avlib.corpus import ravdess
 from avlib.corpus.ravdess import EMOTIONS
-from avlib.course.widgets import Explorer, Heard, bundle, choice, player
+from avlib.course.widgets import Explorer, Heard, alert, bundle, choice, player
 from avlib.evaluation import listening, plots
 from avlib.evaluation.listening import Recogniser
 from avlib.evaluation.plots import Picture
@@ -178,8 +177,7 @@ class Quiz:
         try:
             self.shown.value = self._asked(number) if number < len(self.drawn) else self.result()
         except Exception as error:
-            message = html.escape(f"{type(error).__name__}: {error}")
-            self.shown.value = f'<p role="alert" style="color: #b00020">{message}</p>'
+            self.shown.value = alert(error)
 
     def _asked(self, number: int) -> str:
         clip = self.drawn.iloc[number]

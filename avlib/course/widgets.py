@@ -88,11 +88,16 @@ class Explorer:
         try:
             self.shown.value = self.draw(**settings).html()
         except Exception as error:
-            message = html.escape(f"{type(error).__name__}: {error}")
-            self.shown.value = f'<p role="alert" style="color: #b00020">{message}</p>'
+            self.shown.value = alert(error)
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
         return bundle(self.box, self.shown.value + (film.script() if self.films else ""))
+
+
+def alert(error: Exception) -> str:
+    """What is shown of an error, in red; those of avlib are sentences and stand without a name."""
+    name = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+    return f'<p role="alert" style="color: #b00020">{html.escape(f"{name}{error}")}</p>'
 
 
 def bundle(box: ipywidgets.Widget, picture: str) -> dict[str, object]:

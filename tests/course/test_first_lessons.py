@@ -1,11 +1,10 @@
 """What lessons 00 and 01 say of the practice corpus is what they find in it."""
 
-import json
 import re
 from pathlib import Path
 
 import pytest
-from shown import NOTEBOOKS
+from shown import executed, said_by
 
 from avlib import course
 
@@ -33,29 +32,17 @@ OUTCOMES = {
 
 
 @pytest.fixture(scope="module", params=OUTCOMES)
-def executed(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[str, dict]:
-    """The number of a lesson, and the lesson as it ran."""
-    notebook = next(path for path in NOTEBOOKS if path.name.startswith(request.param))
-    place = tmp_path_factory.mktemp("executed")
-    course.recordings()
-    course.run_lesson(notebook, place)
-    return request.param, json.loads((place / notebook.name).read_text(encoding="utf-8"))
+def ran(request: pytest.FixtureRequest) -> tuple[str, list[dict]]:
+    """The number of a lesson, and its cells as they ran."""
+    return request.param, executed(request.param)
 
 
-def test_each_prediction_comes_out_as_the_text_has_it(executed: tuple[str, dict]) -> None:
-    number, lesson = executed
-    asked = sum("course.guess(" in "".join(cell["source"]) for cell in lesson["cells"])
-    texts = [
-        "".join(output["data"]["text/plain"])
-        for cell in lesson["cells"]
-        for output in cell.get("outputs", [])
-        if "data" in output
-    ]
+def test_each_prediction_comes_out_as_the_text_has_it(ran: tuple[str, list[dict]]) -> None:
+    number, cells = ran
+    asked = sum("course.guess(" in "".join(cell["source"]) for cell in cells)
     found = [
         text.removeprefix("It came out as: ").removesuffix(".")
-        for text in texts
+        for text in said_by(cells)
         if text.startswith("It came out as: ")
     ]
     assert len(found) == asked
@@ -63,8 +50,7 @@ def test_each_prediction_comes_out_as_the_text_has_it(executed: tuple[str, dict]
         assert wanted in (outcome, None)
 
 
-def test_the_first_cell_says_where_the_clips_lie(executed: tuple[str, dict]) -> None:
-    _, lesson = executed
-    first = next(cell for cell in lesson["cells"] if cell["cell_type"] == "code")
-    (said,) = ("".join(output["text"]) for output in first["outputs"])
+def test_the_first_cell_says_where_the_clips_lie(ran: tuple[str, list[dict]]) -> None:
+    first = next(cell for cell in ran[1] if cell["cell_type"] == "code")
+    (said,) = said_by([first])
     assert Path(re.search(r"clips of practice corpus in (.+)", said)[1]) == course.recordings()

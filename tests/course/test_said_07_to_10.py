@@ -1,14 +1,11 @@
 """What the text of lessons 07 to 10 says of results is so, in what is shipped and in a run."""
 
-import json
 import re
 from pathlib import Path
 
-import pages
 import pytest
-from shown import NOTEBOOKS, cells
+from shown import NOTEBOOKS, cells, executed, said_by
 
-from avlib import course
 from avlib.course.dominance_widgets import compared
 from avlib.evaluation import dominance_table, listening, robustness
 from avlib.features import functionals
@@ -110,15 +107,9 @@ def test_lesson_10_says_what_the_recogniser_is_worth() -> None:
 def test_a_run_bears_out_what_teachers_are_told_and_answers_each_prediction(
     number: str, lines: list[str]
 ) -> None:
-    course.recordings()
-    notebook = next(path for path in LATE if path.name.startswith(number))
-    executed = pages.run(notebook, course.data_folder() / "executed").read_text(encoding="utf-8")
-    shown = [
-        "".join(output.get("text", "")) + "".join(output.get("data", {}).get("text/plain", ""))
-        for cell in json.loads(executed)["cells"]
-        for output in cell.get("outputs", [])
-    ]
+    ran = executed(number)
+    shown = said_by(ran)
     for line in lines:
         assert re.search(line, "\n".join(shown)), line
-    asked = sum("course.guess(" in text for kind, text in cells(notebook) if kind == "code")
+    asked = sum("course.guess(" in "".join(cell["source"]) for cell in ran)
     assert sum(text.startswith("It came out as: ") for text in shown) == asked

@@ -42,7 +42,7 @@ def test_an_explorer_shows_its_default_and_redraws_in_place(explorer: widgets.Ex
 def test_an_error_stands_in_red_and_goes_when_it_is_mended(explorer: widgets.Explorer) -> None:
     explorer.controls["value"].value = 13
     assert 'role="alert"' in explorer.shown.value
-    assert "ValueError: 13 is &lt;unlucky&gt;" in explorer.shown.value
+    assert ">13 is &lt;unlucky&gt;<" in explorer.shown.value
     explorer.controls["value"].value = 14
     assert 'role="alert"' not in explorer.shown.value
 

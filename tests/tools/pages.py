@@ -78,7 +78,7 @@ def run(notebook: Path, keep: Path) -> Path:
             executed = nbformat.read(Path(place, notebook.name), 4)
         executed.metadata["seconds"] = seconds
         for old in keep.glob(f"{notebook.stem}-*.ipynb"):
-            old.unlink()
+            old.unlink(missing_ok=True)
         files.save(kept, nbformat.writes(executed).encode())
     return kept
 
