@@ -35,6 +35,7 @@ WIDEST = 480  # pixels: the longer side of a film that is written again
 RATE = 48_000  # Hz, of the sound of a film that is written again
 BANDS, TOP = 64, 8_000  # mel bands of the spectrogram, and Hz where they end
 DEPTH = 60  # dB under the loudest that the spectrogram shows
+_SILENT = -100.0  # dB, of a band in which nothing is
 _CHART, _PANEL = (864, 288), 106  # pixels of the chart, and the height of either panel
 _LEFT, _RIGHT, _ABOVE, _UNDER = 86, 851, 30, 39  # where its panels begin and end
 LEFT, RIGHT = _LEFT / _CHART[0], _RIGHT / _CHART[0]  # where the film does, as shares of the width
@@ -322,7 +323,8 @@ def chart(path: str, state: str, seconds: float, corpus: str) -> Picture:
     size = max(1, round((_RIGHT - _LEFT) * len(seen) / rate / seconds)), _PANEL
     wave = painting.waveform(seen, loudest or 1, size)
     decibel = log_mel(seen, rate)
-    mel = painting.heat(decibel, decibel.max() - DEPTH, decibel.max(), size)
+    most = max(decibel.max(), _SILENT + DEPTH)  # so that silence is dark
+    mel = painting.heat(decibel, most - DEPTH, most, size)
     canvas = Image.new("RGB", _CHART, "white")
     below = _CHART[1] - _UNDER - _PANEL
     title, ends = f"loudest value {loudest:.2f}", (f"−{loudest:.2f}", f"{loudest:.2f}")
@@ -346,7 +348,7 @@ def log_mel(sound: np.ndarray, rate: int) -> np.ndarray:
     padded = np.pad(sound.astype(np.float32), window // 2)
     pieces = sliding_window_view(padded, window)[::hop] * np.hanning(window).astype(np.float32)
     power = np.abs(scipy.fft.rfft(pieces, axis=1)) ** 2
-    return 10 * np.log10(_triangles(rate, window) @ power.T + 1e-10)
+    return 10 * np.log10(_triangles(rate, window) @ power.T + 10 ** (_SILENT / 10))
 
 
 @lru_cache(maxsize=8)

@@ -1,9 +1,7 @@
 """What lesson 02 moves: the steps to an MFCC and the sound left of it, and frame pairs."""
 
 import re
-import time
 from pathlib import Path
-from statistics import median
 
 import librosa
 import numpy as np
@@ -80,21 +78,6 @@ def test_the_more_coefficients_the_nearer_the_sound_comes() -> None:
 
     far, near, nearest = map(missed, (5, 13, 128))
     assert far > near > nearest
-
-
-def test_a_move_is_drawn_before_a_hand_waits(clips: pd.DataFrame) -> None:
-    film = clips["picture"].iloc[0]
-    ways = {
-        "mfcc": lambda: feature_widgets.draw_mfcc(chirp(3.6, RATE), RATE, 40, 512, 2048, "RAVDESS"),
-        "pairs": lambda: feature_widgets.draw_pairs(film, 0.5, 0.25, 64, "practice corpus"),
-    }
-    for name, draw in ways.items():
-        took = []
-        for _ in range(4):
-            began = time.process_time()
-            draw().html()
-            took.append(time.process_time() - began)
-        assert median(took[1:]) < 0.3, (name, took)  # the first loads what it needs
 
 
 def test_the_pair_scrubber_shows_a_bad_setting_in_red(clips: pd.DataFrame) -> None:

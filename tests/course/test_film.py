@@ -223,6 +223,17 @@ def test_the_chart_begins_and_ends_where_it_says(tmp_path: Path) -> None:
     assert 3.2 * share == pytest.approx(CLICK_S + 0.005, abs=0.02)
 
 
+def test_silence_is_drawn_as_silence(tmp_path: Path) -> None:
+    path = tmp_path / "silence.wav"
+    soundfile.write(path, np.zeros(2 * RATE), RATE)
+    shown = film.chart(str(path), "digest", 2.0, "practice corpus")
+    assert "loudest value 0.00" in shown.alt
+    picture = cv2.imdecode(np.frombuffer(shown.png, np.uint8), cv2.IMREAD_COLOR)
+    mel = picture[round(0.7 * len(picture)), round(film.LEFT * 864) : round(film.RIGHT * 864)]
+    assert (mel == mel[0]).all()
+    assert mel.max() < 100  # the lower end of cividis
+
+
 def test_a_silent_film_is_shown_without_a_chart(silent: Path) -> None:
     shown = film.show(silent, None, "nobody speaks", "practice corpus", "Kids are talking")
     assert shown.picture is None
