@@ -1,7 +1,7 @@
 """Waveforms and spectrograms, painted: what is drawn at each move of a control.
 
-matplotlib takes a fifth of a second for two panels, and a hand does not wait for it. Here arrays
-become pixels, and a panel gets its title, its ends and its seconds.
+A hand does not wait for matplotlib. Here arrays become pixels, and a panel gets its title, its ends
+and its seconds.
 """
 
 from __future__ import annotations
