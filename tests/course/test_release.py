@@ -21,11 +21,11 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of all that names the repository."""
     for name in ("README.md", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
-    for name in ("notebooks", "data", ".github"):
+    (tmp_path / "data").mkdir()
+    shutil.copy(ROOT / "data" / "README.md", tmp_path / "data")
+    for name in ("notebooks", ".github"):
         if (ROOT / name).is_dir():
-            shutil.copytree(
-                ROOT / name, tmp_path / name, ignore=lambda *_: {"practice", "features", "runs"}
-            )
+            shutil.copytree(ROOT / name, tmp_path / name)
     monkeypatch.setattr(course.lesson, "home", lambda: tmp_path)
     return tmp_path
 
