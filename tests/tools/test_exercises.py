@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -144,14 +145,14 @@ class TestWithNbgraderItself:
         for notebook in NOTEBOOKS:
             assert cells(course / "release" / "all" / notebook.name) == cells(notebook)
 
-    def test_a_right_answer_scores_and_a_wrong_one_does_not(
+    def test_a_right_answer_scores_and_a_wrong_one_gets_its_hint(
         self, copies: Path, course: Path
     ) -> None:
         lesson = copies / "10-your-own-voice-and-face.ipynb"
         only_exercises(lesson, course / "source" / "all" / "ten.ipynb", {})
         nbgrader(course, "generate_assignment", "all")
         answers = {EXERCISES["10.2"].stub: EXERCISES["10.2"].solution}
-        answers[EXERCISES["10.1"].stub] = "def answer(probabilities, least):\n    return 'happy'"
+        answers[EXERCISES["10.1"].stub], hint = EXERCISES["10.1"].mistakes[1]
         submitted = course / "submitted" / "ann" / "all" / "ten.ipynb"
         only_exercises(course / "release" / "all" / "ten.ipynb", submitted, answers)
         nbgrader(course, "autograde", "all")
@@ -161,3 +162,6 @@ class TestWithNbgraderItself:
         assert (found["student_id"], float(found["score"]), float(found["max_score"])) == (
             "ann", 1, 3,
         )  # fmt: skip
+        nbgrader(course, "generate_feedback", "all")
+        told = (course / "feedback" / "ann" / "all" / "ten.html").read_text(encoding="utf-8")
+        assert hint in re.sub(r"\s+", " ", re.sub("<[^>]+>", "", told))
