@@ -33,7 +33,8 @@ def notebook_of(folder: Path, *cells: str) -> Path:
 
 
 def test_the_data_folder_can_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert course.data_folder() == course.home() / "data" or "AVLIB_DATA" in course.os.environ
+    monkeypatch.delenv("AVLIB_DATA", raising=False)
+    assert course.data_folder() == course.home() / "data"
     monkeypatch.setenv("AVLIB_DATA", str(tmp_path))
     assert course.data_folder() == tmp_path
 

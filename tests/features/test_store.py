@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
+from multiprocessing import forkserver
 from pathlib import Path
 from unittest import mock
 
@@ -650,7 +651,9 @@ def forks() -> multiprocessing.context.BaseContext:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         pytest.skip("needs processes that start as a fork")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["avlib.features", "librosa.feature.spectral"])
+    context.set_forkserver_preload(["librosa.feature.spectral", __name__])
+    with mock.patch.dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)):  # to find this file
+        forkserver.ensure_running()
     return context
 
 
