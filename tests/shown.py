@@ -41,7 +41,7 @@ def shown(number: str) -> SimpleNamespace:
 
 
 def executed(number: str) -> list[dict]:
-    """A lesson's cells as they ran on the practice corpus; run once for all tests, and kept."""
+    """A lesson's cells as they ran on the practice corpus: once for all tests, if need be here."""
     import pages
 
     notebook = next(path for path in NOTEBOOKS if path.name.startswith(number))

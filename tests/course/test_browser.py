@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 
+import pages
 import pytest
 from film_in_browser import move_by_keyboard, move_by_mouse, play_to_the_end, ready
 from in_browser import (
@@ -120,6 +121,7 @@ def test_a_lesson_runs_in_the_browser_and_its_widgets_move(
     errors = page.locator('[data-mime-type="application/vnd.jupyter.error"]')
     assert errors.count() == 0, errors.first.inner_text()
     made = seconds_of_cells(page, folder / notebook.name, MADE)
+    pages.take(folder / notebook.name, notebook, course.data_folder() / "executed", seconds)
     print(f"\n{notebook.stem}: cells that make a widget take {sorted(made)} s")
     films = page.locator(".avlib-film").all()
     assert len(films) == FILMS.get(notebook.name[:2], 0)

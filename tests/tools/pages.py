@@ -60,6 +60,25 @@ def run(notebook: Path, keep: Path) -> Path:
         The executed copy; the notebook's metadata say how many ``seconds`` it took. Its prose may
         be older than the lesson's: only code has to be run.
     """
+    copy = _copy(notebook, keep)
+    if not copy.is_file():
+        with tempfile.TemporaryDirectory() as place:
+            seconds = course.run_lesson(notebook, Path(place))
+            take(Path(place, notebook.name), notebook, keep, seconds)
+    return copy
+
+
+def take(executed: Path, notebook: Path, keep: Path, seconds: float) -> None:
+    """Keep what another program executed, a browser for instance, as `run` keeps its own."""
+    ran = nbformat.read(executed, 4)
+    ran.metadata["seconds"] = seconds
+    for old in keep.glob(f"{notebook.stem}-*.ipynb"):
+        old.unlink(missing_ok=True)
+    files.save(_copy(notebook, keep), nbformat.writes(ran).encode())
+
+
+def _copy(notebook: Path, keep: Path) -> Path:
+    """The executed copy of a lesson, whose name tells its code, avlib and the recordings."""
     clips = ravdess.index(course.recordings())
     package = Path(course.__file__).parents[1]
     ran = {
@@ -71,16 +90,7 @@ def run(notebook: Path, keep: Path) -> Path:
         },
         "clips": [ravdess.corpus(clips), *clips["clip"]],
     }
-    kept = keep / f"{notebook.stem}-{files.digest(ran)[:16]}.ipynb"
-    if not kept.is_file():
-        with tempfile.TemporaryDirectory() as place:
-            seconds = course.run_lesson(notebook, Path(place))
-            executed = nbformat.read(Path(place, notebook.name), 4)
-        executed.metadata["seconds"] = seconds
-        for old in keep.glob(f"{notebook.stem}-*.ipynb"):
-            old.unlink(missing_ok=True)
-        files.save(kept, nbformat.writes(executed).encode())
-    return kept
+    return keep / f"{notebook.stem}-{files.digest(ran)[:16]}.ipynb"
 
 
 def _is_code(cell: nbformat.NotebookNode) -> bool:
