@@ -45,12 +45,12 @@ def player(sound: np.ndarray, rate: int, caption: str) -> str:
 
     The `caption` says what is heard, for whoever cannot hear it.
     """
-    written = io.BytesIO()
-    soundfile.write(written, sound, rate, format="WAV", subtype="PCM_16")
+    written = io.BytesIO()  # as FLAC: the samples of a wav in less than half its bytes
+    soundfile.write(written, sound, rate, format="FLAC", subtype="PCM_16")
     said = html.escape(caption, quote=True)
     return (
         f'<figure style="margin: 0.5em 0"><audio controls aria-label="{said}" '
-        f'src="{plots.uri("audio/wav", written.getvalue())}"></audio>'
+        f'src="{plots.uri("audio/flac", written.getvalue())}"></audio>'
         f"<figcaption>{said}</figcaption></figure>"
     )
 

@@ -79,7 +79,8 @@ def test_the_quiz_asks_every_clip_once_and_compares(spoken: pd.DataFrame) -> Non
     assert sorted(quiz.drawn["emotion"]) == list(range(1, 9))
     for number, code in enumerate(quiz.drawn["emotion"]):
         assert f"Clip {number + 1} of 8" in quiz.shown.value
-        assert EMOTIONS[code - 1] not in quiz.shown.value  # nothing is given away
+        told = re.sub('base64,[^"]*', "", quiz.shown.value)  # where any letters may stand
+        assert EMOTIONS[code - 1] not in told  # nothing is given away
         quiz.buttons[code - 1].click()
     assert "You knew 8 of 8, the recogniser" in quiz.shown.value
     quiz.buttons[0].click()  # after the end nothing is taken

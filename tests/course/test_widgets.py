@@ -1,11 +1,14 @@
 """Widgets are thin: what they draw is a pure function, and an error is shown in red."""
 
+import base64
+import io
 import re
 
 import ipywidgets
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 
 from avlib import features
 from avlib.corpus import ravdess
@@ -55,8 +58,10 @@ def test_without_a_kernel_the_default_picture_is_there(explorer: widgets.Explore
 
 
 def test_a_player_says_what_is_heard() -> None:
-    html = widgets.player(np.zeros(100), 8000, "a “calm” voice & silence")
-    assert "data:audio/wav;base64,UklGR" in html
+    html = widgets.player(np.array([0, 0.5, -1, 2]), 8000, "a “calm” voice & silence")
+    (sound,) = re.findall('src="data:audio/flac;base64,(.*?)"', html)
+    heard, rate = soundfile.read(io.BytesIO(base64.b64decode(sound)), dtype="int16")
+    assert (heard.tolist(), rate) == ([0, 16384, -32768, 32767], 8000)  # too loud is cut off
     assert "<figcaption>a “calm” voice &amp; silence</figcaption>" in html
 
 

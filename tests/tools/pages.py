@@ -41,7 +41,7 @@ picture of each widget. To move the widgets and to do the exercises, open a less
 rocket above it, or run it on your own machine. The [glossary](glossary.md) has every new word.
 """
 _WIDGET = "application/vnd.jupyter.widget-view+json"
-_MEDIA = re.compile(r"data:(?:image|audio|video)/(png|jpeg|wav|mp4);base64,([A-Za-z0-9+/=]+)")
+_MEDIA = re.compile(r"data:(?:image|audio|video)/(png|jpeg|flac|mp4);base64,([A-Za-z0-9+/=]+)")
 _BADGE = re.compile(r"\s*\[!\[Open in Colab\].*")
 
 

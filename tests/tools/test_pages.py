@@ -69,10 +69,10 @@ def test_a_lesson_keeps_its_default_picture_and_sound_as_files_beside_it(sources
     text, shown = nbformat.read(sources / "02-two.ipynb", 4).cells[1].outputs
     assert text.text == "clips in data/practice"  # no folder of this machine
     assert list(shown.data) == ["text/html"]
-    places = re.findall(r'src="(media/\w{16}\.(?:png|wav))"', shown.data["text/html"])
+    places = re.findall(r'src="(media/\w{16}\.(?:png|flac))"', shown.data["text/html"])
     first, second = ((sources.parent / place).read_bytes() for place in places)
     assert first == WIDE
-    assert second.startswith(b"RIFF")
+    assert second.startswith(b"fLaC")
 
 
 def test_the_index_leads_to_all_pages(sources: Path) -> None:

@@ -53,7 +53,7 @@ def test_a_lesson_shows_what_it_showed_when_it_ran(book: Path) -> None:
     assert f"/blob/v{avlib.__version__}/notebooks/00-start-here.ipynb" in page
     assert "01-explore-the-dataset.html" in page
     assert str(course.data_folder()) not in page
-    assert list((book / "media").glob("*.wav"))
+    assert list((book / "media").glob("*.flac"))
     assert page.count("<video") == 2
 
 
