@@ -45,7 +45,7 @@ def player(sound: np.ndarray, rate: int, caption: str) -> str:
 
     The `caption` says what is heard, for whoever cannot hear it.
     """
-    written = io.BytesIO()  # as FLAC: the samples of a wav in less than half its bytes
+    written = io.BytesIO()  # as FLAC: the samples of a wav, in fewer bytes
     soundfile.write(written, sound, rate, format="FLAC", subtype="PCM_16")
     said = html.escape(caption, quote=True)
     return (
